@@ -1,0 +1,136 @@
+//! The form of a log line: `2020-04-10 23:10:54 INFO     text`.
+//!
+//! Time is UTC. The level is padded as by Python's `%-8s`. Levels and filters are `env_logger`'s.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use env_logger::Builder;
+use log::{LevelFilter, Record};
+
+pub use env_logger::Target;
+
+/// What a filter may be; it completes the sentence "… is not".
+pub const FILTER_ALLOWED: &str =
+    "a level (off, error, warn, info, debug, trace) or a list such as info,echo_client=debug";
+
+/// Length of `2020-04-10 23:10:54`, in bytes.
+const TIMESTAMP_BYTES: usize = 19;
+
+/// Starts logging to `target`; to be called once.
+///
+/// `filter` is a level, or a list in the syntax of `RUST_LOG`; see [`is_filter`].
+///
+/// # Panics
+/// When it is called a second time.
+pub fn init(filter: &str, target: Target) {
+    Builder::new()
+        .parse_filters(filter)
+        .target(target)
+        .format(write_line)
+        .init();
+}
+
+/// Whether `text` is a filter: levels and `target=level` between commas, then perhaps `/` and text
+/// that must be in the line.
+///
+/// This is `env_logger`'s syntax without its bare `target`: a mistyped level, say `inof`, would be
+/// taken for a target and silence the whole program.
+#[must_use]
+pub fn is_filter(text: &str) -> bool {
+    let (parts, pattern) = text.split_once('/').unwrap_or((text, ""));
+    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    !pattern.contains('/')
+        && parts.split(',').all(|part| match part.split_once('=') {
+            Some((target, level)) => !target.trim().is_empty() && is_level(level),
+            None => is_level(part),
+        })
+}
+
+fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
+    let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    line.write_all(&timestamp(since_epoch.as_secs()))?;
+    writeln!(line, " {:<8} {}", record.level().as_str(), record.args())
+}
+
+/// Writing out a date costs more than the rest of the line; within a second it stays the same.
+fn timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
+    thread_local! {
+        static LAST: Cell<(u64, [u8; TIMESTAMP_BYTES])> =
+            const { Cell::new((u64::MAX, [b'?'; TIMESTAMP_BYTES])) };
+    }
+    let (last_second, last) = LAST.get();
+    if last_second == second {
+        return last;
+    }
+    let fresh = write_timestamp(second);
+    LAST.set((second, fresh));
+    fresh
+}
+
+fn write_timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    let mut timestamp = [b'?'; TIMESTAMP_BYTES];
+    timestamp.copy_from_slice(&text.as_bytes()[..TIMESTAMP_BYTES]);
+    timestamp[10] = b' ';
+    timestamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use log::Level;
+
+    #[test]
+    fn timestamps() {
+        assert_eq!(&timestamp(0), b"1970-01-01 00:00:00");
+        assert_eq!(&timestamp(1_586_560_254), b"2020-04-10 23:10:54");
+        assert_eq!(&timestamp(1_586_560_254), b"2020-04-10 23:10:54");
+        assert_eq!(&timestamp(1_586_560_255), b"2020-04-10 23:10:55");
+    }
+
+    #[test]
+    fn the_line_is_padded_as_by_python() {
+        for (level, padded) in [
+            (Level::Error, "ERROR   "),
+            (Level::Warn, "WARN    "),
+            (Level::Info, "INFO    "),
+        ] {
+            let mut line = Vec::new();
+            let record = Record::builder()
+                .level(level)
+                .args(format_args!("text"))
+                .build();
+            write_line(&mut line, &record).expect("a vector takes all");
+            let line = String::from_utf8(line).expect("text");
+            assert_eq!(&line[TIMESTAMP_BYTES..], format!(" {padded} text\n"));
+        }
+    }
+
+    #[test]
+    fn filters() {
+        for text in [
+            "info",
+            "OFF",
+            "echo_reactor=debug",
+            "warn, echo_client=trace",
+            "info/closed",
+        ] {
+            assert!(is_filter(text), "{text}");
+        }
+        for text in [
+            "",
+            "inof",
+            "echo_reactor",
+            "a=",
+            "=info",
+            "a=b=info",
+            "info,,warn",
+            "info/a/b",
+        ] {
+            assert!(!is_filter(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The file: YAML in, values into their places, and for every mistake its line.
+//!
+//! Values are taken as text, however YAML would type them, and go to their [`Setting`]; so
+//! `port: 12345`, `port: "12345"` and a variable of the environment are read by the same code.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::{LogSection, SECTIONS, Section, SettingsError};
+use crate::repr::printable;
+use crate::setting::Setting;
+
+/// A larger file is not ours. It also bounds what reading a device by mistake can cost.
+const FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// The path as it is shown.
+pub(super) fn name(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}
+
+/// Reads the file; `None` when there is none.
+pub(super) fn read(path: &Path) -> Result<Option<String>, SettingsError> {
+    let unreadable = |cause: &dyn fmt::Display| {
+        SettingsError(format!("{}: cannot be read: {cause}", name(path)))
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&error)),
+    };
+    let mut bytes = Vec::new();
+    match file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 <= FILE_MAX_BYTES => decode(path, bytes).map(Some),
+        Ok(_) => Err(unreadable(&format!("larger than {FILE_MAX_BYTES} bytes"))),
+        // What Docker makes of a bind mount whose source does not exist.
+        Err(error) if error.kind() == ErrorKind::IsADirectory => Err(unreadable(
+            &"it is a directory; was the file missing when a container mounted it?",
+        )),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, SettingsError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        SettingsError(format!("{}:{line}: not UTF-8 text", name(path)))
+    })
+}
+
+/// Puts the values of `text` into their places; of sections that are not asked for, nothing.
+pub(super) fn apply(
+    path: &Path,
+    text: &str,
+    own: &mut impl Section,
+    log: &mut LogSection,
+) -> Result<(), SettingsError> {
+    let document = || serde_yaml::Deserializer::from_str(text);
+    // Once for the syntax alone, so that its errors are known as such.
+    IgnoredAny::deserialize(document()).map_err(|error| syntax_error(path, text, &error))?;
+    let file = FileReader { own, log };
+    document()
+        .deserialize_map(file)
+        .map_err(|error| value_error(path, &error))
+}
+
+fn syntax_error(path: &Path, text: &str, error: &serde_yaml::Error) -> SettingsError {
+    let line = error
+        .location()
+        .and_then(|place| text.lines().nth(place.line() - 1));
+    let indentation = line.map(|line| &line[..line.len() - line.trim_start().len()]);
+    if indentation.is_some_and(|blanks| blanks.contains('\t')) {
+        return at(
+            path,
+            error,
+            "not valid YAML: indent with spaces, not with tabs",
+        );
+    }
+    at(
+        path,
+        error,
+        &format!("not valid YAML: {}", without_place(error)),
+    )
+}
+
+fn value_error(path: &Path, error: &serde_yaml::Error) -> SettingsError {
+    let message = without_place(error);
+    at(
+        path,
+        error,
+        &message
+            .replace("invalid type: ", "")
+            .replace(", expected ", " is not "),
+    )
+}
+
+fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
+    let place = error.location().map(|place| format!("{}:", place.line()));
+    let message = printable(message.as_bytes());
+    SettingsError(format!(
+        "{}:{} {message}",
+        name(path),
+        place.unwrap_or_default()
+    ))
+}
+
+/// The message, without the place that is named in front of it anyway.
+fn without_place(error: &serde_yaml::Error) -> String {
+    let message = error.to_string();
+    let Some(place) = error.location() else {
+        return message;
+    };
+    let place = format!(" at line {} column {}", place.line(), place.column());
+    message.replacen(&place, "", 1)
+}
+
+/// Reads the top level: the sections.
+struct FileReader<'a, S> {
+    own: &'a mut S,
+    log: &'a mut LogSection,
+}
+
+impl<'de, S: Section> Visitor<'de> for FileReader<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a mapping of the sections {}", SECTIONS.join(", "))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = Names::new("section", SECTIONS.to_vec());
+        while let Some(section) = map.next_key_seed(&mut names)? {
+            if section == S::NAME {
+                map.next_value_seed(SectionReader(&mut *self.own))?;
+            } else if section == LogSection::NAME {
+                map.next_value_seed(SectionReader(&mut *self.log))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a section: keys and their values.
+struct SectionReader<'a, S>(&'a mut S);
+
+impl<'de, S: Section> DeserializeSeed<'de> for SectionReader<'_, S> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        value.deserialize_map(self)
+    }
+}
+
+impl<'de, S: Section> Visitor<'de> for SectionReader<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of keys to values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let keys = self.0.settings().iter().map(Setting::key).collect();
+        let mut names = Names::new("key", keys);
+        while let Some(key) = map.next_key_seed(&mut names)? {
+            for setting in self.0.settings() {
+                if setting.key() == key {
+                    map.next_value_seed(ValueReader(setting))?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the text of one value.
+struct ValueReader<'a>(Setting<'a>);
+
+impl<'de> DeserializeSeed<'de> for ValueReader<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        value.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for ValueReader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.allowed())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.set(text).map_err(E::custom)
+    }
+}
+
+/// Reads names, each of which must be known and may come once.
+struct Names {
+    what: &'static str,
+    known: Vec<&'static str>,
+    seen: Vec<&'static str>,
+}
+
+impl Names {
+    fn new(what: &'static str, known: Vec<&'static str>) -> Self {
+        let seen = Vec::new();
+        Self { what, known, seen }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Names {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
+        name.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for &mut Names {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}; allowed: {}", self.what, self.known.join(", "))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let (what, known) = (self.what, self.known.join(", "));
+        let Some(name) = self.known.iter().find(|name| **name == text) else {
+            return Err(E::custom(format!(
+                "unknown {what} {text}; allowed: {known}"
+            )));
+        };
+        if self.seen.contains(name) {
+            return Err(E::custom(format!("{what} {name} is there twice")));
+        }
+        self.seen.push(name);
+        Ok(name)
+    }
+}

@@ -1,0 +1,390 @@
+//! The way from a file and an environment to settings, or to one line that says what is wrong.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A section with one key of every kind.
+#[derive(Debug, PartialEq)]
+struct Sample {
+    port: u16,
+    period: Duration,
+    echo: bool,
+    name: String,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            port: 12345,
+            period: Duration::from_secs(10),
+            echo: true,
+            name: "a".to_owned(),
+        }
+    }
+}
+
+impl Section for Sample {
+    const NAME: &'static str = "server";
+
+    fn settings(&mut self) -> Vec<Setting<'_>> {
+        vec![
+            setting::whole("port", &mut self.port, 0..=65_535),
+            setting::duration("period", &mut self.period, Duration::ZERO..=HOUR),
+            setting::choice(
+                "reply_mode",
+                &mut self.echo,
+                &[("echo", true), ("none", false)],
+            ),
+            setting::parsed("name", &mut self.name, "a name"),
+        ]
+    }
+}
+
+/// A path for this process and test; the file is removed with it.
+struct TemporaryPath(PathBuf);
+
+impl TemporaryPath {
+    fn new(test: &str) -> Self {
+        let name = format!("echo-program-{}-{test}.yaml", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn with(test: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = Self::new(test);
+        fs::write(&path.0, content).expect("a file in the temporary directory");
+        path
+    }
+}
+
+impl Drop for TemporaryPath {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+fn load_from(path: &Path, environment: &[(&str, &str)]) -> Result<Settings<Sample>, String> {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    load(path, "SERVER", environment).map_err(|error| error.to_string())
+}
+
+/// Without a file, so that only the text and the environment count.
+fn apply(text: &str) -> Result<Sample, String> {
+    let mut sample = Sample::default();
+    let mut log = LogSection::default();
+    file::apply(Path::new("config.yaml"), text, &mut sample, &mut log)
+        .map(|()| sample)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_absent_file_means_defaults_and_says_so() {
+    let path = TemporaryPath::new("absent");
+    let settings = load_from(&path.0, &[]).expect("defaults");
+    assert_eq!(settings.section, Sample::default());
+    assert_eq!(settings.log_filter, "info");
+    assert_eq!(
+        settings.notes,
+        [format!("{} not found, using defaults", path.0.display())]
+    );
+}
+
+#[test]
+fn what_is_empty_means_defaults() {
+    for text in [
+        "",
+        "\n",
+        "# nothing\n",
+        "---\n",
+        "server:\n",
+        "server: {}\nclient:\nlog:\n",
+    ] {
+        assert_eq!(apply(text), Ok(Sample::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn every_key_can_be_set_in_any_form_of_yaml() {
+    let expected = Sample {
+        port: 7,
+        period: HOUR,
+        echo: false,
+        name: "1.10".to_owned(),
+    };
+    for text in [
+        "server:\n  port: 7\n  period: 1h\n  reply_mode: none\n  name: 1.10\n",
+        "server: {port: \"7\", period: '60m', reply_mode: none, name: 1.10}",
+        "\u{feff}server:\r\n  port: 7\r\n  period: 1h\r\n  reply_mode: none\r\n  name: 1.10\r\n",
+        "client: {anything: [goes, {here: 1}]}\nserver: {port: 007, period: 1h, reply_mode: none, name: 1.10}",
+        "client: &a 7\nserver: {port: *a, period: 3600s, reply_mode: none, name: 1.10}",
+    ] {
+        assert_eq!(apply(text).as_ref(), Ok(&expected), "{text:?}");
+    }
+}
+
+#[test]
+fn every_mistake_in_the_file_has_its_line() {
+    let keys = "port, period, reply_mode, name";
+    let port = "a whole number from 0 to 65535";
+    for (text, expected) in [
+        (
+            "server:\n  prt: 1",
+            format!(":2: server: unknown key prt; allowed: {keys}"),
+        ),
+        (
+            "\nsrver:\n  port: 1",
+            ":2: unknown section srver; allowed: server, client, log".to_owned(),
+        ),
+        (
+            "server:\n  port: abc",
+            format!(":2: server.port: \"abc\" is not {port}"),
+        ),
+        (
+            "server:\n  port:\n  name: a",
+            format!(":2: server.port: \"\" is not {port}"),
+        ),
+        (
+            "server:\n  port: ~",
+            format!(":2: server.port: \"~\" is not {port}"),
+        ),
+        (
+            "server:\n  port: [1]",
+            format!(":2: server.port: sequence is not {port}"),
+        ),
+        (
+            "server:\n  port:\n    a: 1",
+            format!(":3: server.port: map is not {port}"),
+        ),
+        (
+            "server:\n  port: |\n    1\n",
+            format!(r#":2: server.port: "1\n" is not {port}"#),
+        ),
+        (
+            "log:\n  level: loud",
+            ":2: log.level: \"loud\" is not one of: off, error, warn, info, debug, trace"
+                .to_owned(),
+        ),
+        (
+            "log:\n  levle: info",
+            ":2: log: unknown key levle; allowed: level".to_owned(),
+        ),
+        (
+            "server:\n  port: 1\n  port: 2",
+            ":3: server: key port is there twice".to_owned(),
+        ),
+        (
+            "server:\n  port: 1\nserver:\n",
+            ":3: section server is there twice".to_owned(),
+        ),
+        (
+            "server: 5",
+            ":1: server: integer `5` is not a mapping of keys to values".to_owned(),
+        ),
+        (
+            "- server",
+            ":1: sequence is not a mapping of the sections server, client, log".to_owned(),
+        ),
+        (
+            "server:\n  [a]: 1",
+            format!(":2: server: sequence is not a key; allowed: {keys}"),
+        ),
+        (
+            "server:\n  \"a\\nb\": 1",
+            format!(r":2: server: unknown key a\nb; allowed: {keys}"),
+        ),
+        (
+            "server:\n\tport: 1",
+            ":2: not valid YAML: indent with spaces, not with tabs".to_owned(),
+        ),
+        (
+            "server:\n  port: 1\n  \tname: a",
+            ":3: not valid YAML: indent with spaces, not with tabs".to_owned(),
+        ),
+    ] {
+        assert_eq!(
+            apply(text),
+            Err(format!("config.yaml{expected}")),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_yaml_is_one_line_with_its_place() {
+    for (text, place) in [
+        ("server: {", ":2: "),
+        ("server:\n  port: \"1", ":2: "),
+        ("server:\n  port: 1\n name: a", ":3: "),
+        ("server:\n  port: 1: 2", ":2: "),
+        ("server:\n  port: *a", ":2: "),
+        ("a: 1\n---\nb: 2\n", ": "),
+        ("@", ":1: "),
+        ("server: \0", ":"),
+    ] {
+        let error = apply(text).expect_err(text);
+        let start = format!("config.yaml{place}");
+        assert!(error.starts_with(&start), "{text:?}: {error}");
+        assert!(error.contains("not valid YAML: "), "{text:?}: {error}");
+        assert!(!error.contains('\n'), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_section_of_others_does_no_harm() {
+    assert_eq!(
+        apply("client:\n  no_such_key: [1]\n"),
+        Ok(Sample::default())
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let directory = TemporaryPath::new("directory");
+    fs::create_dir(&directory.0).expect("a directory");
+    let error = load_from(&directory.0, &[]).unwrap_err();
+    assert!(error.contains("it is a directory"), "{error}");
+
+    let binary = TemporaryPath::with("binary", b"server:\n  name: a\n  port: \xff\n");
+    let error = load_from(&binary.0, &[]).unwrap_err();
+    assert!(error.ends_with(":3: not UTF-8 text"), "{error}");
+
+    let error = load_from(&binary.0.join("below_a_file"), &[]).unwrap_err();
+    assert!(error.contains("cannot be read: "), "{error}");
+
+    let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
+    assert!(error.contains("larger than 1048576 bytes"), "{error}");
+}
+
+#[test]
+fn the_environment_wins() {
+    let path = TemporaryPath::with(
+        "environment",
+        "server: {port: 1, name: file}\nlog: {level: warn}",
+    );
+    let variables = [
+        ("SERVER_PORT", "2"),
+        ("SERVER_REPLY_MODE", "none"),
+        ("RUST_LOG", "info,echo_reactor=debug"),
+        ("SERVERPORT", "x"),
+        ("CLI_PORT", "x"),
+        ("PORT", "x"),
+    ];
+    let settings = load_from(&path.0, &variables).expect("valid");
+    let expected = Sample {
+        port: 2,
+        echo: false,
+        name: "file".to_owned(),
+        ..Sample::default()
+    };
+    assert_eq!(settings.section, expected);
+    assert_eq!(settings.log_filter, "info,echo_reactor=debug");
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    let port = "a whole number from 0 to 65535";
+    for (name, value, expected) in [
+        (
+            "SERVER_PORT",
+            "abc",
+            format!("SERVER_PORT: \"abc\" is not {port}"),
+        ),
+        (
+            "SERVER_PORT",
+            "",
+            format!("SERVER_PORT: \"\" is not {port}"),
+        ),
+        (
+            "RUST_LOG",
+            "inof",
+            format!("RUST_LOG: \"inof\" is not {}", logger_allowed()),
+        ),
+        (
+            "RUST_LOG",
+            "",
+            format!("RUST_LOG: \"\" is not {}", logger_allowed()),
+        ),
+    ] {
+        assert_eq!(
+            load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(),
+            expected
+        );
+    }
+    let not_text = [("SERVER_NAME".into(), OsString::from_vec(vec![0xff]))];
+    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "SERVER_NAME: the value is not UTF-8 text"
+    );
+}
+
+fn logger_allowed() -> &'static str {
+    crate::logger::FILTER_ALLOWED
+}
+
+#[test]
+fn a_variable_of_no_key_is_only_noted() {
+    let variables = [("SERVER_PROT", "1"), ("SERVER_port", "1")];
+    let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
+    assert_eq!(settings.section, Sample::default());
+    let known = "known: SERVER_PORT, SERVER_PERIOD, SERVER_REPLY_MODE, SERVER_NAME";
+    let notes = ["SERVER_PROT", "SERVER_port"].map(|name| format!("{name} has no effect; {known}"));
+    assert_eq!(settings.notes, notes);
+}
+
+#[test]
+fn printed_as_a_line_and_as_a_file() {
+    let settings = load_from(Path::new("/dev/null"), &[("SERVER_NAME", "::")]).expect("valid");
+    let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log: info";
+    assert_eq!(settings.summary(), line);
+    let yaml = "server:\n  port: 12345\n  period: 10s\n  reply_mode: echo\n  name: '::'\nlog:\n  level: info\n";
+    assert_eq!(settings.to_yaml().expect("yaml"), yaml);
+
+    let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "a=warn")]).expect("valid");
+    assert!(settings.summary().ends_with("log: a=warn"));
+    let yaml = settings.to_yaml().expect("yaml");
+    assert!(
+        yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"),
+        "{yaml}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_file_panics(text in "(server|log|client|x)?:?[ \n]{0,3}(port|name|level|- )?.{0,20}\n.*") {
+        let _ = apply(&text);
+    }
+
+    #[test]
+    fn every_error_is_one_line(text: String) {
+        if let Err(error) = apply(&text) {
+            prop_assert!(!error.chars().any(char::is_control), "{}", error);
+        }
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
+        let sample = Sample { port, period: Duration::from_millis(ms), echo, name };
+        let mut copy = Sample { name: sample.name.clone(), ..sample };
+        let settings = Settings {
+            own: entries(&mut copy),
+            section: copy,
+            log_filter: "info".to_owned(),
+            log: entries(&mut LogSection::default()),
+            notes: Vec::new(),
+        };
+        prop_assert_eq!(apply(&settings.to_yaml().expect("yaml")), Ok(sample));
+    }
+}

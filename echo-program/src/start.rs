@@ -1,0 +1,64 @@
+//! From the command line to settings, or to an exit code.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::arguments::{self, Program, Request};
+use crate::help;
+use crate::settings::{self, Section, Settings};
+
+/// The exit code for a command line or a configuration that makes no sense.
+pub const USAGE_ERROR: u8 = 2;
+
+/// Reads arguments, file and environment.
+///
+/// # Errors
+/// There is nothing to run: what was asked for (`--check`, `--version`, `--help`) has been printed
+/// on stdout, or one line on stderr says what is wrong. The code is for `main` to return.
+pub fn start<S: Section>(program: &Program) -> Result<Settings<S>, ExitCode> {
+    let request = arguments::parse(env::args_os()).map_err(|error| refuse(program, &error))?;
+    match request {
+        Request::Run(path) => load(program, &path),
+        Request::Check(path) => Err(check::<S>(program, &path)),
+        Request::Version => Err(print(&format!("{} {}\n", program.name, program.version))),
+        Request::Help => Err(print(&help::text::<S>(program))),
+    }
+}
+
+fn load<S: Section>(program: &Program, path: &Path) -> Result<Settings<S>, ExitCode> {
+    settings::load(path, program.environment_prefix, env::vars_os())
+        .map_err(|error| refuse(program, &error))
+}
+
+fn check<S: Section>(program: &Program, path: &Path) -> ExitCode {
+    let settings = match load::<S>(program, path) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    for note in &settings.notes {
+        complain(program, note);
+    }
+    match settings.to_yaml() {
+        Ok(yaml) => print(&yaml),
+        Err(error) => refuse(program, &error),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn refuse(program: &Program, error: &dyn std::error::Error) -> ExitCode {
+    complain(program, &error.to_string());
+    ExitCode::from(USAGE_ERROR)
+}
+
+/// Unlike `eprintln!` it does not panic when nobody reads stderr any more.
+fn complain(program: &Program, line: &str) {
+    let _ = writeln!(io::stderr(), "{}: {line}", program.name);
+}

@@ -1,0 +1,106 @@
+//! The `server` section of the configuration.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use echo_program::setting::{self, Setting};
+use echo_program::settings::Section;
+
+use crate::connection::Desk;
+use crate::echo::{Framing, Reply, Rules};
+use crate::reactor::Limits;
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The settings of the server; `config.yaml` explains each.
+#[derive(Clone, Debug)]
+pub struct Config {
+    ip: IpAddr,
+    port: u16,
+    /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+    pub listen_backlog: u16,
+    connections_max: usize,
+    framing: Framing,
+    reply: Reply,
+    messages_per_connection: u32,
+    message_max_bytes: usize,
+    idle_timeout: Duration,
+    message_timeout: Duration,
+    drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            ip: Ipv4Addr::UNSPECIFIED.into(),
+            port: 12345,
+            listen_backlog: 1024,
+            connections_max: 1000,
+            framing: Framing::Line,
+            reply: Reply::Echo,
+            messages_per_connection: 1,
+            message_max_bytes: 16 * 1024,
+            idle_timeout: Duration::from_secs(60),
+            message_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_millis(700),
+        }
+    }
+}
+
+impl Section for Config {
+    const NAME: &'static str = "server";
+
+    fn settings(&mut self) -> Vec<Setting<'_>> {
+        let framings = &[("line", Framing::Line), ("stream", Framing::Stream)];
+        let replies = &[("echo", Reply::Echo), ("acknowledge", Reply::Acknowledge)];
+        let any_time = Duration::ZERO..=YEAR;
+        vec![
+            setting::parsed("ip", &mut self.ip, "an IPv4 or IPv6 address, such as 0.0.0.0 or ::"),
+            setting::whole("port", &mut self.port, 0..=u16::MAX),
+            setting::whole("listen_backlog", &mut self.listen_backlog, 1..=u16::MAX),
+            setting::whole("connections_max", &mut self.connections_max, 1..=1_000_000),
+            setting::choice("framing", &mut self.framing, framings),
+            setting::choice("reply", &mut self.reply, replies),
+            setting::whole(
+                "messages_per_connection",
+                &mut self.messages_per_connection,
+                0..=1_000_000_000,
+            ),
+            setting::whole("message_max_bytes", &mut self.message_max_bytes, 1..=16 * 1024 * 1024),
+            setting::duration("idle_timeout", &mut self.idle_timeout, any_time.clone()),
+            setting::duration("message_timeout", &mut self.message_timeout, any_time.clone()),
+            setting::duration("drain_timeout", &mut self.drain_timeout, any_time),
+        ]
+    }
+}
+
+impl Config {
+    /// Where to listen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
+
+    /// What bounds the reactor.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { connections_max: self.connections_max, drain_timeout: self.drain_timeout }
+    }
+
+    /// What the connections work with.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        let rules = Rules {
+            framing: self.framing,
+            reply: self.reply,
+            messages_per_connection: self.messages_per_connection,
+            message_max_bytes: self.message_max_bytes,
+        };
+        Desk::new(rules, or_never(self.idle_timeout), or_never(self.message_timeout))
+    }
+}
+
+/// A timeout of zero stands for none at all.
+fn or_never(timeout: Duration) -> Duration {
+    if timeout.is_zero() { Duration::MAX } else { timeout }
+}

@@ -1,0 +1,115 @@
+//! Time, as the reactor sees it, and the order in which connections are to be looked at.
+//!
+//! Checks are lazy. A connection is scheduled once, for the moment when its deadline could pass at
+//! the earliest; a message that moves the deadline away touches nothing here. When the check is
+//! due, the reactor asks the connection, and schedules the next check if there is still time.
+
+use std::collections::BTreeSet;
+use std::ops::Add;
+use std::time::Duration;
+
+/// A point in time: whole milliseconds since the reactor's start, which is as fine as `epoll_wait`
+/// sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The moment that all others are counted from.
+    pub const START: Moment = Moment(0);
+
+    /// Later than every moment that can be reached.
+    pub const NEVER: Moment = Moment(u64::MAX);
+
+    /// The moment when `elapsed` has passed since the start, rounded down.
+    #[must_use]
+    pub fn after_start(elapsed: Duration) -> Moment {
+        Moment(millis(elapsed))
+    }
+
+    /// How long it is until `later`: zero if that has passed, `None` if it never comes.
+    #[must_use]
+    pub fn until(self, later: Moment) -> Option<Duration> {
+        let never = later == Moment::NEVER;
+        (!never).then(|| Duration::from_millis(later.0.saturating_sub(self.0)))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    fn add(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_add(millis(duration)))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Which slot is to be checked when. It holds one entry for each scheduled slot.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    checks: BTreeSet<(Moment, usize)>,
+}
+
+impl Deadlines {
+    /// Moves the check of `slot` from `from` to `to`; [`Moment::NEVER`] stands for no check.
+    pub fn reschedule(&mut self, slot: usize, from: Moment, to: Moment) {
+        if from != Moment::NEVER {
+            let was_scheduled = self.checks.remove(&(from, slot));
+            debug_assert!(was_scheduled, "slot {slot} was not scheduled for {from:?}");
+        }
+        if to != Moment::NEVER {
+            self.checks.insert((to, slot));
+        }
+    }
+
+    /// The moment of the next check, [`Moment::NEVER`] if there is none.
+    #[must_use]
+    pub fn next(&self) -> Moment {
+        self.checks.first().map_or(Moment::NEVER, |(moment, _)| *moment)
+    }
+
+    /// Takes out one slot whose check is due.
+    pub fn take_due(&mut self, now: Moment) -> Option<usize> {
+        let (moment, slot) = *self.checks.first()?;
+        (moment <= now).then(|| {
+            self.checks.pop_first();
+            slot
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::after_start(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn moments_round_down_and_never_overflow() {
+        assert_eq!(Moment::after_start(Duration::from_micros(1999)), at(1));
+        assert_eq!(at(5) + Duration::MAX, Moment::NEVER);
+        assert_eq!(at(5).until(at(7)), Some(Duration::from_millis(2)));
+        assert_eq!(at(7).until(at(5)), Some(Duration::ZERO));
+        assert_eq!(at(7).until(Moment::NEVER), None);
+    }
+
+    #[test]
+    fn checks_come_due_in_order_and_once() {
+        let mut deadlines = Deadlines::default();
+        for (slot, millis) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
+            deadlines.reschedule(slot, Moment::NEVER, at(millis));
+        }
+        deadlines.reschedule(3, at(20), at(40));
+        deadlines.reschedule(1, at(30), Moment::NEVER);
+        assert_eq!((deadlines.next(), deadlines.take_due(at(9))), (at(10), None));
+        assert_eq!(deadlines.take_due(at(10)), Some(2));
+        assert_eq!(deadlines.take_due(at(10)), Some(4));
+        assert_eq!((deadlines.next(), deadlines.take_due(at(39))), (at(40), None));
+        assert_eq!(deadlines.take_due(at(50)), Some(3));
+        assert_eq!((deadlines.next(), deadlines.take_due(at(50))), (Moment::NEVER, None));
+    }
+}

@@ -1,0 +1,346 @@
+//! The protocol, sans-IO: bytes in, bytes out, no socket and no clock.
+//!
+//! With [`Framing::Line`] a message is the bytes up to and including `\n`, and input that ends
+//! without one is a message as it is. With [`Framing::Stream`] (RFC 862) there are no messages:
+//! every byte goes back. An [`Echo`] holds the one thing that must outlive a read: the beginning of
+//! a message whose end has not arrived.
+
+use std::fmt;
+use std::io::Write as _;
+
+use echo_program::repr::{BytesRepr, trim_end};
+use memchr::memchr;
+
+/// How the input is cut into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A message ends with `\n`.
+    Line,
+    /// No messages: every byte comes back until the peer ends its input (RFC 862).
+    Stream,
+}
+
+/// What a message is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The message itself, byte for byte.
+    Echo,
+    /// `Your Message has been received: b'…'\n`, with the message as Python prints bytes.
+    Acknowledge,
+}
+
+/// The protocol's settings, the same for every connection.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How the input is cut into messages.
+    pub framing: Framing,
+    /// What a message is answered with; [`Framing::Stream`] knows only [`Reply::Echo`].
+    pub reply: Reply,
+    /// How many messages a connection may send before it is closed; 0 for no limit.
+    pub messages_per_connection: u32,
+    /// The longest message, its `\n` included, in bytes.
+    pub message_max_bytes: usize,
+}
+
+/// The most that is read at once, in bytes; a larger read makes a busy connection keep others
+/// waiting, a smaller one costs more system calls.
+pub const READ_MAX_BYTES: usize = 16 * 1024;
+
+/// An empty message of one byte is acknowledged with 36, so a full read could owe half a megabyte.
+const READ_MAX_BYTES_ACKNOWLEDGED: usize = 1024;
+
+impl Rules {
+    /// How much to read at once, in bytes, so that the reply that a connection owes stays small.
+    #[must_use]
+    pub fn read_max_bytes(&self) -> usize {
+        match self.reply {
+            Reply::Echo => READ_MAX_BYTES,
+            Reply::Acknowledge => READ_MAX_BYTES_ACKNOWLEDGED,
+        }
+    }
+
+    fn is_last(&self, messages: u32) -> bool {
+        self.framing == Framing::Line && messages == self.messages_per_connection
+    }
+}
+
+/// What the connection has to do once the reply is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read on.
+    Read,
+    /// The last message is answered: close. `input_behind` tells of bytes behind that message.
+    Close {
+        /// Bytes stand behind the last message; they will not be answered.
+        input_behind: bool,
+    },
+    /// The message that comes next is longer than `message_max_bytes`: close.
+    TooLong,
+}
+
+/// The reply to one piece of input.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// What to send, in full, before anything else; may be empty.
+    pub reply: &'a [u8],
+    /// What to do then.
+    pub next: Next,
+}
+
+/// The protocol's state of one connection. It owns heap memory only while a message is incomplete.
+#[derive(Default)]
+pub struct Echo {
+    /// The beginning of a message. Holds no `\n`, and at most `message_max_bytes`.
+    partial: Vec<u8>,
+    messages: u32,
+}
+
+impl Echo {
+    /// Takes in what was read and says what to answer.
+    ///
+    /// `seen` is shown every message once, complete and unaltered (every piece of input, where
+    /// there are no messages). A plain echo is answered out of `input` itself; `desk` is where any
+    /// other reply is put together.
+    pub fn receive<'a>(
+        &mut self,
+        rules: &Rules,
+        input: &'a [u8],
+        desk: &'a mut Vec<u8>,
+        seen: &mut impl FnMut(&[u8]),
+    ) -> Answer<'a> {
+        if rules.framing == Framing::Stream {
+            seen(input);
+            return Answer { reply: input, next: Next::Read };
+        }
+        desk.clear();
+        let in_place = self.partial.is_empty() && rules.reply == Reply::Echo;
+        let mut rest = input;
+        let next = loop {
+            let line_end = memchr(b'\n', rest).map(|newline| newline + 1);
+            let piece = &rest[..line_end.unwrap_or(rest.len())];
+            if self.partial.len() + piece.len() > rules.message_max_bytes {
+                break Next::TooLong;
+            }
+            if line_end.is_none() {
+                self.partial.extend_from_slice(piece);
+                break Next::Read;
+            }
+            rest = &rest[piece.len()..];
+            if in_place {
+                seen(piece);
+            } else {
+                self.answer(rules, piece, desk, seen);
+            }
+            self.messages = self.messages.saturating_add(1);
+            if rules.is_last(self.messages) {
+                break Next::Close { input_behind: !rest.is_empty() };
+            }
+        };
+        let answered = input.len() - rest.len();
+        Answer { reply: if in_place { &input[..answered] } else { desk }, next }
+    }
+
+    /// Takes in the end of the input: what stands there without a `\n` is a message too.
+    pub fn end<'a>(
+        &mut self,
+        rules: &Rules,
+        desk: &'a mut Vec<u8>,
+        seen: &mut impl FnMut(&[u8]),
+    ) -> &'a [u8] {
+        desk.clear();
+        if !self.partial.is_empty() {
+            self.answer(rules, &[], desk, seen);
+            self.messages = self.messages.saturating_add(1);
+        }
+        desk
+    }
+
+    /// Puts the reply to the partial message and its end onto the desk.
+    fn answer(
+        &mut self,
+        rules: &Rules,
+        end: &[u8],
+        desk: &mut Vec<u8>,
+        seen: &mut impl FnMut(&[u8]),
+    ) {
+        let mut message = std::mem::take(&mut self.partial);
+        message.extend_from_slice(end);
+        seen(&message);
+        match rules.reply {
+            Reply::Echo => desk.append(&mut message),
+            Reply::Acknowledge => {
+                let text = BytesRepr::new(trim_end(&message), usize::MAX);
+                writeln!(desk, "Your Message has been received: {text}")
+                    .expect("writing to memory does not fail");
+            }
+        }
+    }
+
+    /// Whether a message has begun and its end has not arrived.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
+    /// How many messages were answered; stays at its largest value rather than wrap.
+    #[must_use]
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+}
+
+impl fmt::Debug for Echo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Echo")
+            .field("partial_bytes", &self.partial.len())
+            .field("messages", &self.messages)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LINES: Rules = Rules {
+        framing: Framing::Line,
+        reply: Reply::Echo,
+        messages_per_connection: 0,
+        message_max_bytes: 16,
+    };
+
+    /// The pieces of the input, the whole reply, and how the conversation ended early.
+    type Case<'a> = (&'a [&'a [u8]], &'a [u8], Option<Next>);
+
+    /// All that a connection does with its protocol: the reply, the messages seen, and the end.
+    fn talk(rules: &Rules, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, Option<Next>) {
+        let (mut echo, mut desk) = (Echo::default(), Vec::new());
+        let (mut replies, mut seen) = (Vec::new(), Vec::new());
+        let mut note = |message: &[u8]| seen.push(message.to_vec());
+        for piece in pieces {
+            let answer = echo.receive(rules, piece, &mut desk, &mut note);
+            replies.extend_from_slice(answer.reply);
+            if answer.next != Next::Read {
+                let next = answer.next;
+                return (replies, seen, Some(next));
+            }
+        }
+        replies.extend_from_slice(echo.end(rules, &mut desk, &mut note));
+        (replies, seen, None)
+    }
+
+    #[test]
+    fn lines_come_back_byte_for_byte_however_they_are_cut() {
+        let cases: &[&[&[u8]]] = &[
+            &[b"one\n"],
+            &[b"o", b"n", b"e", b"\n"],
+            &[b"one\ntwo\n"],
+            &[b"one\ntw", b"o\nthree\n"],
+            &[b"\n", b"\n\n"],
+            &[b"\0\xff\r\x1b\n"],
+            &[b"no newline"],
+            &[b"one\nno ", b"newline"],
+            &[],
+        ];
+        for pieces in cases {
+            assert_eq!(talk(&LINES, pieces).0, pieces.concat(), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn every_message_is_seen_once_and_whole() {
+        let (_, seen, _) = talk(&LINES, &[b"one\ntw", b"o\n\nend"]);
+        assert_eq!(seen, [&b"one\n"[..], b"two\n", b"\n", b"end"]);
+    }
+
+    #[test]
+    fn the_last_message_closes_and_tells_of_input_behind_it() {
+        let rules = Rules { messages_per_connection: 2, ..LINES };
+        let cases: &[Case] = &[
+            (&[b"1\n"], b"1\n", None),
+            (&[b"1\n2\n"], b"1\n2\n", Some(Next::Close { input_behind: false })),
+            (&[b"1\n2", b"\n3"], b"1\n2\n", Some(Next::Close { input_behind: true })),
+            (&[b"1\n2\n3\n"], b"1\n2\n", Some(Next::Close { input_behind: true })),
+        ];
+        for (pieces, reply, next) in cases {
+            let (replies, _, end) = talk(&rules, pieces);
+            assert_eq!((&replies[..], &end), (*reply, next), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_message_is_answered_and_one_byte_more_is_not() {
+        let fits = b"0123456789abcde\n";
+        let unended = b"0123456789abcdef";
+        let too_long = b"0123456789abcdef\n";
+        let cases: &[Case] = &[
+            (&[&fits[1..]], &fits[1..], None),
+            (&[fits], fits, None),
+            (&[&fits[..7], &fits[7..]], fits, None),
+            (&[unended], unended, None),
+            (&[too_long], b"", Some(Next::TooLong)),
+            (&[unended, b"\n"], b"", Some(Next::TooLong)),
+            (&[b"ok\n0123456789abcdefg"], b"ok\n", Some(Next::TooLong)),
+        ];
+        for (pieces, reply, next) in cases {
+            let (replies, _, end) = talk(&LINES, pieces);
+            assert_eq!((&replies[..], &end), (*reply, next), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn acknowledgements_quote_the_message_as_python_does() {
+        let rules = Rules { reply: Reply::Acknowledge, message_max_bytes: 64, ..LINES };
+        let (replies, ..) =
+            talk(&rules, &[b"[CLIENT 1] Message num", b"ber 1 sent\nit's \0\r\nend"]);
+        let expected = "Your Message has been received: b'[CLIENT 1] Message number 1 sent'\n\
+             Your Message has been received: b\"it's \\x00\"\n\
+             Your Message has been received: b'end'\n";
+        assert_eq!(String::from_utf8(replies).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_stream_has_no_messages_and_no_limits() {
+        let rules = Rules { framing: Framing::Stream, messages_per_connection: 1, ..LINES };
+        let pieces: &[&[u8]] = &[b"0123456789", b"\n\n\n", b"abcdefghijklmnopqrstuvwxyz"];
+        let (replies, _, end) = talk(&rules, pieces);
+        assert_eq!((replies, end), (pieces.concat(), None));
+    }
+
+    #[test]
+    fn an_idle_connection_owns_no_memory() {
+        let (mut echo, mut desk) = (Echo::default(), Vec::new());
+        for piece in [&b"begun"[..], b" and ended\n"] {
+            echo.receive(&LINES, piece, &mut desk, &mut |_| {});
+        }
+        assert_eq!((echo.is_mid_message(), echo.partial.capacity()), (false, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_cut_anywhere_gives_the_same_reply(
+            input in proptest::collection::vec(
+                prop_oneof![3 => Just(b'\n'), 7 => any::<u8>()], 0..200),
+            cuts in proptest::collection::vec(1_usize..20, 1..40),
+            limit in 0_u32..5,
+            acknowledge in any::<bool>(),
+        ) {
+            let reply = if acknowledge { Reply::Acknowledge } else { Reply::Echo };
+            let rules = Rules { messages_per_connection: limit, reply, ..LINES };
+            let mut pieces = Vec::new();
+            let mut rest = &input[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (piece, behind) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(piece);
+                rest = behind;
+            }
+            let (whole, seen_whole, _) = talk(&rules, &[&input]);
+            let (cut, seen_cut, _) = talk(&rules, &pieces);
+            prop_assert_eq!(&cut, &whole);
+            prop_assert_eq!(seen_cut, seen_whole);
+            prop_assert!(acknowledge || input.starts_with(&whole));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! All that the reactor asks of the operating system.
+//!
+//! The reactor is generic over these two traits: [`linux`](crate::linux) implements them for the
+//! real kernel, a simulated kernel can implement them for a test. The choice is made by the
+//! compiler, so it costs nothing when the program runs.
+
+use std::io;
+use std::time::Duration;
+
+use crate::deadlines::Moment;
+use crate::peer::Peer;
+use crate::signals::Signal;
+use crate::source::{Readiness, Source};
+
+/// The poller, the listener, the signals, the log and the clock.
+pub trait Kernel {
+    /// A connected, non-blocking socket. Dropping it closes it.
+    type Socket: Socket;
+
+    /// Sleeps until a source has an event, at most for `timeout`, and hands on the events. To be
+    /// interrupted by a signal is an early end without events (`epoll_wait(2)`, EINTR).
+    ///
+    /// Events are edges: each is told once, as it happens. One may be late, untrue, or about a
+    /// connection that is closed already.
+    fn wait(&mut self, timeout: Option<Duration>, wake: impl FnMut(Source, Readiness));
+
+    /// The time now.
+    fn now(&self) -> Moment;
+
+    /// Hands on the signals that have arrived. Equal ones may have become one.
+    fn signals(&mut self, obey: impl FnMut(Signal));
+
+    /// Takes one connection out of the listen queue.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the queue is empty; else what `accept(2)` lists.
+    fn accept(&mut self) -> io::Result<(Self::Socket, Peer)>;
+
+    /// Watches a connection for being readable and writable, from now until it is closed.
+    ///
+    /// # Errors
+    /// What `epoll_ctl(2)` lists: no memory, or too many watches.
+    fn watch(&mut self, socket: &mut Self::Socket, slot: usize) -> io::Result<()>;
+
+    /// Lets no further connection into the listen queue. Those in it can still be accepted.
+    fn shut_queue(&mut self);
+
+    /// Closes the listening socket. What is in its queue is reset.
+    fn close_listener(&mut self);
+
+    /// Writes out the log as far as its reader takes it, without waiting for it.
+    fn flush_log(&mut self);
+}
+
+/// One connection's socket. Nothing here waits.
+pub trait Socket {
+    /// Reads what has arrived; 0 is the end of the input.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing has arrived; else what `recv(2)` lists.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Sends as much as there is room for.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room; else what `send(2)` lists.
+    fn send(&mut self, bytes: &[u8], then: Then) -> io::Result<usize>;
+
+    /// Ends the output; the peer reads the end once it has read all that was sent before.
+    ///
+    /// # Errors
+    /// `NotConnected` when the peer has reset the connection (`shutdown(2)`).
+    fn end_output(&mut self) -> io::Result<()>;
+
+    /// Makes the closing that follows a reset, so that the peer can't take what it got for all.
+    fn reset_on_close(&mut self);
+}
+
+/// What follows the bytes that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Perhaps more, perhaps nothing: the bytes leave at once.
+    Unknown,
+    /// The end of the output, at once: the kernel may put both into one segment.
+    End,
+}

@@ -1,0 +1,38 @@
+//! An echo server that is a hand-written, readiness-based, single-threaded reactor.
+//!
+//! # Reading order
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | [`echo`] | what a message is and what it is answered with; bytes in, bytes out |
+//! | [`connection`] | how one socket gets its messages answered, whatever its peer does |
+//! | [`reactor`] | how one thread serves them all: the turn of the loop |
+//! | [`source`] | what can wake the loop |
+//! | [`acceptor`] | when to accept, pause, and go on |
+//! | [`deadlines`] | how time runs out without a timer for each message |
+//! | [`signals`] | how a drain begins, and how it is cut short |
+//! | [`kernel`] | all that the reactor asks of the operating system |
+//! | [`linux`] | the real answers: epoll through mio, sockets, signals as events |
+//! | [`log_outlet`] | how the log gets out without anyone waiting for its reader |
+//! | [`log_events`] | every line of the log |
+//! | [`config`], [`descriptors`], [`peer`] | settings, the descriptor limit, a peer's address |
+//!
+//! # Who knows whom
+//!
+//! `reactor` knows everything but `linux`; `connection` knows `echo` and the socket of `kernel`;
+//! `echo`, `deadlines` and `source` know no sibling. Nothing imports upward.
+
+pub mod acceptor;
+pub mod config;
+pub mod connection;
+pub mod deadlines;
+pub mod descriptors;
+pub mod echo;
+pub mod kernel;
+pub mod linux;
+pub mod log_events;
+pub mod log_outlet;
+pub mod peer;
+pub mod reactor;
+pub mod signals;
+pub mod source;

@@ -1,0 +1,188 @@
+//! The real kernel: epoll through mio, sockets, signals as poll events.
+
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll};
+use rustix::net::SendFlags;
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket as RawSocket, Type};
+
+use crate::deadlines::Moment;
+use crate::kernel::{Kernel, Socket, Then};
+use crate::log_outlet::LogOutlet;
+use crate::peer::Peer;
+use crate::signals::Signal;
+use crate::source::{Readiness, Source};
+
+/// How many events one `epoll_wait` may bring.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// Everything that the reactor waits for, in one epoll instance.
+pub struct Linux {
+    poll: Poll,
+    events: Events,
+    /// `None` once it is closed.
+    listener: Option<TcpListener>,
+    signals: Signals,
+    signals_are_pending: bool,
+    log: LogOutlet,
+    started: Instant,
+}
+
+impl Linux {
+    /// Handles the signals from here on, and waits for them and for room in the log.
+    ///
+    /// # Errors
+    /// What `epoll_create1(2)`, `socketpair(2)` and `epoll_ctl(2)` list.
+    pub fn new(log: LogOutlet) -> io::Result<Linux> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new(Signal::ALL.map(Signal::number))?;
+        poll.registry().register(&mut signals, Source::Signals.into(), Interest::READABLE)?;
+        log.register(poll.registry(), Source::Log.into())?;
+        Ok(Linux {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            listener: None,
+            signals,
+            signals_are_pending: false,
+            log,
+            started: Instant::now(),
+        })
+    }
+
+    /// Listens, and says on which address: port 0 becomes the one that the kernel chose.
+    ///
+    /// # Errors
+    /// What `bind(2)` and `listen(2)` list.
+    pub fn listen(&mut self, address: SocketAddr, backlog: u16) -> io::Result<SocketAddr> {
+        let mut listener = listening_socket(address, backlog)?;
+        let actual = listener.local_addr()?;
+        let token = Source::Listener.into();
+        self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.listener = Some(listener);
+        Ok(actual)
+    }
+}
+
+/// mio's own `bind` has a fixed backlog. All options stand here, once: accepted sockets inherit
+/// them.
+fn listening_socket(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
+    let socket = RawSocket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    // A server that closes first leaves its port in TIME_WAIT; a restart must not wait for that.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    // An urgent byte is a byte like any other, to be echoed in its place (tcp(7)).
+    socket.set_out_of_band_inline(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog.into())?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+impl Kernel for Linux {
+    type Socket = TcpStream;
+
+    fn wait(&mut self, timeout: Option<Duration>, mut wake: impl FnMut(Source, Readiness)) {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return,
+            Err(error) => panic!("epoll_wait fails only if we misuse it: {error}"),
+        }
+        for event in &self.events {
+            let source = Source::from(event.token());
+            match source {
+                Source::Signals => self.signals_are_pending = true,
+                Source::Log => self.log.unblock(),
+                Source::Listener | Source::Connection(_) => {}
+            }
+            wake(source, readiness(event));
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment::after_start(self.started.elapsed())
+    }
+
+    fn signals(&mut self, mut obey: impl FnMut(Signal)) {
+        if self.signals_are_pending {
+            self.signals_are_pending = false;
+            self.signals.pending().filter_map(Signal::from_number).for_each(&mut obey);
+        }
+    }
+
+    fn accept(&mut self) -> io::Result<(TcpStream, Peer)> {
+        let listener = self.listener.as_ref().expect("nothing is accepted without a listener");
+        let (socket, address) = listener.accept()?;
+        Ok((socket, address.into()))
+    }
+
+    fn watch(&mut self, socket: &mut TcpStream, slot: usize) -> io::Result<()> {
+        // Priority is urgent data. All at once and for good: no message costs an epoll_ctl.
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        self.poll.registry().register(socket, Source::Connection(slot).into(), interest)
+    }
+
+    fn shut_queue(&mut self) {
+        let Some(listener) = &self.listener else { return };
+        // Drops every segment that comes to the listener, so that no handshake can end between the
+        // last accept and the close, which would reset it. A backlog of 0 would let one through.
+        let drop_all = SockFilter::new(BPF_RETURN, 0, 0, 0);
+        let shut = SockRef::from(listener).attach_filter(&[drop_all]);
+        if shut.is_err() {
+            // Where filters are forbidden, nearly shut is the best there is.
+            let _ = SockRef::from(listener).listen(0);
+        }
+    }
+
+    fn close_listener(&mut self) {
+        self.listener = None;
+    }
+
+    fn flush_log(&mut self) {
+        self.log.flush();
+    }
+}
+
+/// `BPF_RET | BPF_K`: the whole filter returns how many bytes of a segment to keep.
+const BPF_RETURN: u16 = 0x06;
+
+fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+        read_on: event.is_read_closed() || event.is_error() || event.is_priority(),
+    }
+}
+
+impl Socket for TcpStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        io::Read::read(self, buffer)
+    }
+
+    fn send(&mut self, bytes: &[u8], then: Then) -> io::Result<usize> {
+        let flags = match then {
+            Then::Unknown => SendFlags::NOSIGNAL,
+            // Waits for the end of the output, to leave in one segment with it.
+            Then::End => SendFlags::NOSIGNAL | SendFlags::MORE,
+        };
+        Ok(rustix::net::send(self, bytes, flags)?)
+    }
+
+    fn end_output(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close(&mut self) {
+        // If this fails the peer reads an end instead, and so does every other server's.
+        let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,168 @@
+//! The log catalogue: every line that the server can print, one function each.
+//!
+//! Each line is one event, and each event is one line. A line about a connection names its peer as
+//! `('ip', port)`; bytes of a peer appear only as Python prints bytes, cut to [`SHOWN_MAX_BYTES`].
+
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use echo_program::repr::{AddressRepr, BytesRepr, trim_end};
+use echo_program::setting::duration_text;
+use log::{debug, error, info, warn};
+
+use crate::connection::Reason;
+use crate::descriptors::Shortage;
+use crate::peer::Peer;
+use crate::signals::Signal;
+
+/// How much of a message the log shows, in bytes.
+pub const SHOWN_MAX_BYTES: usize = 512;
+
+/// Start: the settings as they take effect.
+pub fn configuration(settings: &dyn Display) {
+    info!("Configuration: {settings}");
+}
+
+/// Start: something about the settings that the user should know.
+pub fn note(note: &str) {
+    warn!("{note}");
+}
+
+/// Start: fewer connections are possible than `connections_max` says.
+pub fn descriptors_are_short(connections_max: usize, shortage: Shortage) {
+    let Shortage { possible, limit } = shortage;
+    warn!(
+        "The descriptor limit of {limit} allows about {possible} connections, not \
+         connections_max = {connections_max}: raise it (ulimit -n, or ulimits.nofile in compose)"
+    );
+}
+
+/// Start: the address in use, which tells the port where the settings say 0.
+pub fn listening(address: SocketAddr) {
+    info!("Listening on {}", AddressRepr(address));
+}
+
+/// Accepting starts, or goes on after a pause.
+pub fn proceed_to_accept() {
+    info!("Proceed to accept new connections");
+}
+
+/// As many connections are open as may be; the rest waits in the listen queue.
+pub fn connection_limit_reached(limit: usize) {
+    warn!("Accepting pauses: the limit of {limit} connections is reached");
+}
+
+/// The kernel can't give one more connection.
+pub fn accepting_paused(error: &io::Error) {
+    warn!("Accepting pauses: {error}");
+}
+
+/// A connection that was in the queue is gone before it was accepted.
+pub fn connection_gone(error: &io::Error) {
+    debug!("A connection was gone before it was accepted: {error}");
+}
+
+/// A connection is accepted.
+pub fn got_connection(peer: Peer) {
+    info!("Got connection from {peer}");
+}
+
+/// A message has arrived, whole.
+pub fn message_received(peer: Peer, message: &[u8]) {
+    let shown = BytesRepr::new(trim_end(message), SHOWN_MAX_BYTES);
+    info!("Message received from connection {peer}. Msg: {shown}");
+}
+
+/// A piece of a stream has arrived, which has no messages.
+pub fn bytes_received(peer: Peer, bytes: &[u8]) {
+    debug!("Received {} bytes from connection {peer}", bytes.len());
+}
+
+/// A connection is closed; the last line about it.
+pub fn connection_closed(peer: Peer, reason: Reason, messages: u32) {
+    let plural = if messages == 1 { "" } else { "s" };
+    match reason {
+        Reason::MessageTooLong | Reason::MessageTimeout | Reason::IdleTimeout | Reason::Aborted => {
+            warn!("Connection {peer} closed: {reason} ({messages} message{plural})");
+        }
+        Reason::Answered | Reason::PeerClosed | Reason::Failed(_) | Reason::Drained => {
+            info!("Connection {peer} closed: {reason} ({messages} message{plural})");
+        }
+    }
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Answered => "its messages are answered",
+            Reason::PeerClosed => "the peer has closed",
+            Reason::Failed(ErrorKind::ConnectionReset | ErrorKind::NotConnected) => {
+                "the peer has reset it"
+            }
+            Reason::Failed(ErrorKind::BrokenPipe) => "the peer has reset it before the reply",
+            Reason::Failed(kind) => return write!(f, "{kind}"),
+            Reason::MessageTooLong => "a message is longer than message_max_bytes",
+            Reason::MessageTimeout => "a message was not complete within message_timeout",
+            Reason::IdleTimeout => "no byte for idle_timeout",
+            Reason::Drained => "the server is shutting down",
+            Reason::Aborted => "aborted, the server is shutting down",
+        })
+    }
+}
+
+/// A signal starts the drain.
+pub fn drain_begins(signal: Signal, open: usize, drain_timeout: Duration) {
+    let plural = if open == 1 { "" } else { "s" };
+    let within = duration_text(drain_timeout);
+    info!("{signal} received: draining {open} connection{plural} within {within}");
+}
+
+/// The listening socket is closed.
+pub fn listener_closed() {
+    info!("Listener closed");
+}
+
+/// The drain deadline has passed with connections still open.
+pub fn drain_deadline_passed(left: usize) {
+    let plural = if left == 1 { "" } else { "s" };
+    warn!("Drain deadline passed: aborting {left} connection{plural}");
+}
+
+/// A second signal ends the drain.
+pub fn forced_out(signal: Signal, left: usize) {
+    let plural = if left == 1 { "" } else { "s" };
+    warn!("{signal} received again: leaving at once, aborting {left} connection{plural}");
+}
+
+/// The log's reader was too slow.
+pub fn lines_dropped(count: u64) {
+    let plural = if count == 1 { " was" } else { "s were" };
+    warn!("{count} log line{plural} dropped: the log is not read fast enough");
+}
+
+/// The last line of a process that leaves in order.
+pub fn stopped() {
+    info!("All sockets closed, server stopped");
+}
+
+/// The last line of a process that could not start.
+pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
+    let remedy = match cause.kind() {
+        ErrorKind::AddrInUse => "stop what listens there, or set server.port or SERVER_PORT",
+        ErrorKind::AddrNotAvailable => {
+            "no interface has this address: set server.ip or SERVER_IP, 0.0.0.0 or :: for all"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: set server.port or SERVER_PORT"
+        }
+        _ => "set server.ip and server.port, or SERVER_IP and SERVER_PORT",
+    };
+    error!("Cannot listen on {address}: {cause}; {remedy}");
+}
+
+/// The kernel refuses what the server can't do without.
+pub fn cannot_start(cause: &io::Error) {
+    error!("Cannot start: {cause}");
+}

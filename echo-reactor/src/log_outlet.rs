@@ -1,0 +1,229 @@
+//! The way of the log to stderr: in one piece a turn, and never waiting for its reader.
+//!
+//! `env_logger` decides on levels and form, and writes its lines into a buffer here. The reactor
+//! writes the buffer out once a turn. What a full pipe does not take waits for an event, like
+//! everything else in the loop; what is too much to keep is dropped, counted, and reported in a
+//! line of its own as soon as there is room. A reader that is gone costs the log, not the server.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::net::SendFlags;
+
+use crate::log_events;
+
+/// A turn with many lines writes out what it has when it reaches this, in bytes.
+const FLUSH_AT_BYTES: usize = 64 * 1024;
+
+/// What may wait for a slow reader, in bytes; lines beyond are dropped.
+const WAITING_MAX_BYTES: usize = 1024 * 1024;
+
+/// How long the last lines may wait for a slow reader when the process leaves.
+const FINISH_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The log's buffer and where it drains to. Clones share both.
+#[derive(Clone)]
+pub struct LogOutlet {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    drain: Drain,
+    waiting: Vec<u8>,
+    dropped: u64,
+    state: State,
+}
+
+/// How to write to stderr without waiting.
+enum Drain {
+    /// A pipe or a terminal, opened anew: to set `O_NONBLOCK` on the inherited descriptor would set
+    /// it for every other process that shares it.
+    Reopened(File),
+    /// A socket: there is a flag for each call.
+    Socket,
+    /// A file, which never makes anyone wait; or a pipe that can't be opened anew.
+    Inherited,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The last write was taken whole.
+    Flowing,
+    /// The reader is behind: an event will tell of room.
+    Blocked,
+    /// Nobody reads any more.
+    Gone,
+}
+
+impl LogOutlet {
+    /// An outlet to this process's stderr.
+    #[must_use]
+    pub fn to_stderr() -> LogOutlet {
+        let shared = Shared {
+            drain: Drain::to_stderr(),
+            waiting: Vec::new(),
+            dropped: 0,
+            state: State::Flowing,
+        };
+        LogOutlet { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Has `registry` tell when there is room again, if that can happen at all.
+    ///
+    /// # Errors
+    /// What `epoll_ctl(2)` lists, except EPERM: such a file is always ready.
+    pub fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let shared = self.lock();
+        let descriptor = match &shared.drain {
+            Drain::Reopened(file) => file.as_raw_fd(),
+            Drain::Socket => io::stderr().as_raw_fd(),
+            Drain::Inherited => return Ok(()),
+        };
+        match registry.register(&mut SourceFd(&descriptor), token, Interest::WRITABLE) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            result => result,
+        }
+    }
+
+    /// There may be room again.
+    pub fn unblock(&self) {
+        let mut shared = self.lock();
+        if shared.state == State::Blocked {
+            shared.state = State::Flowing;
+        }
+    }
+
+    /// Writes out what the reader takes.
+    pub fn flush(&self) {
+        let dropped = self.lock().flush();
+        if dropped > 0 {
+            // Through the logger, which comes back here: the lock must be free.
+            log_events::lines_dropped(dropped);
+            self.lock().flush();
+        }
+    }
+
+    /// Writes out the rest before the process leaves, and waits a little for a slow reader.
+    pub fn finish(&self) {
+        let started = Instant::now();
+        loop {
+            self.flush();
+            let time_left = FINISH_TIMEOUT.saturating_sub(started.elapsed());
+            let shared = self.lock();
+            if shared.state != State::Blocked || time_left.is_zero() {
+                return;
+            }
+            shared.drain.wait_for_room(time_left);
+            drop(shared);
+            self.unblock();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `env_logger` writes one record with one call, which is kept or dropped whole.
+impl Write for LogOutlet {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let mut shared = self.lock();
+        if shared.waiting.len() >= FLUSH_AT_BYTES {
+            shared.write_out();
+        }
+        if shared.state == State::Gone {
+            return Ok(record.len());
+        }
+        if shared.waiting.len() + record.len() > WAITING_MAX_BYTES {
+            shared.dropped += 1;
+        } else {
+            shared.waiting.extend_from_slice(record);
+        }
+        Ok(record.len())
+    }
+
+    /// The reactor says when: `env_logger` would flush for each record.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Writes out what the reader takes; says how many lines were dropped, once there is room to
+    /// report it.
+    fn flush(&mut self) -> u64 {
+        self.write_out();
+        match self.state {
+            State::Flowing => mem::take(&mut self.dropped),
+            State::Blocked | State::Gone => 0,
+        }
+    }
+
+    fn write_out(&mut self) {
+        let mut written = 0;
+        while self.state == State::Flowing && written < self.waiting.len() {
+            match self.drain.write(&self.waiting[written..]) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.state = State::Blocked,
+                Err(_) => self.state = State::Gone,
+            }
+        }
+        match self.state {
+            State::Gone => self.waiting = Vec::new(),
+            State::Flowing | State::Blocked => drop(self.waiting.drain(..written)),
+        }
+    }
+}
+
+impl Drain {
+    fn to_stderr() -> Drain {
+        const STDERR: &str = "/proc/self/fd/2";
+        let Ok(kind) = fs::metadata(STDERR).map(|metadata| metadata.file_type()) else {
+            return Drain::Inherited;
+        };
+        if kind.is_socket() {
+            return Drain::Socket;
+        }
+        if !kind.is_fifo() && !kind.is_char_device() {
+            return Drain::Inherited;
+        }
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(STDERR)
+            .map_or(Drain::Inherited, Drain::Reopened)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Drain::Reopened(file) => (&*file).write(bytes),
+            Drain::Socket => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                Ok(rustix::net::send(io::stderr().as_fd(), bytes, flags)?)
+            }
+            Drain::Inherited => Ok(rustix::io::write(io::stderr().as_fd(), bytes)?),
+        }
+    }
+
+    fn wait_for_room(&self, timeout: Duration) {
+        let stderr = io::stderr();
+        let descriptor = match self {
+            Drain::Reopened(file) => file.as_fd(),
+            Drain::Socket | Drain::Inherited => stderr.as_fd(),
+        };
+        let timeout = Timespec::try_from(timeout).ok();
+        // If this fails, the next write tells why.
+        let _ = poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)], timeout.as_ref());
+    }
+}

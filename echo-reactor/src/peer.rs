@@ -1,0 +1,53 @@
+//! A peer's address, small enough for a million of them, and as the log shows it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use echo_program::repr::AddressRepr;
+
+/// The address that `accept` returned. `getpeername` would fail for a connection that was reset
+/// while it waited in the queue.
+///
+/// It prints as Python prints an address, `('172.24.125.3', 60392)`, in every line of the log about
+/// the connection, so that one grep follows it. An IPv4 peer of an IPv6 listener prints as IPv4.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer { ip: address.ip().to_canonical(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        AddressRepr(SocketAddr::new(self.ip, self.port)).fmt(f)
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_print_as_python_prints_addresses() {
+        let cases = [
+            ("172.24.125.3:60392", "('172.24.125.3', 60392)"),
+            ("[::1]:7", "('::1', 7)"),
+            ("[::ffff:10.0.0.1]:80", "('10.0.0.1', 80)"),
+        ];
+        for (address, printed) in cases {
+            let peer = Peer::from(address.parse::<SocketAddr>().unwrap());
+            assert_eq!(peer.to_string(), printed);
+        }
+    }
+}
