@@ -7,13 +7,7 @@ use crate::settings::Section;
 /// The whole help of a program whose section is `S`.
 #[must_use]
 pub fn text<S: Section>(program: &Program) -> String {
-    let Program {
-        name,
-        version,
-        summary,
-        signals_and_exit_codes,
-        ..
-    } = program;
+    let Program { name, version, summary, signals_and_exit_codes, .. } = program;
     let variables = variables::<S>(program.environment_prefix);
     format!(
         "\
@@ -41,11 +35,7 @@ fn variables<S: Section>(prefix: &str) -> String {
     let mut section = S::default();
     let lines = section.settings().into_iter().map(|setting| {
         let key = setting.key().to_uppercase();
-        format!(
-            "  {prefix}_{key}  [{}]\n      {}",
-            setting.text(),
-            setting.allowed()
-        )
+        format!("  {prefix}_{key}  [{}]\n      {}", setting.text(), setting.allowed())
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -19,4 +19,4 @@ pub mod setting;
 pub mod settings;
 mod start;
 
-pub use start::{USAGE_ERROR, start};
+pub use start::{USAGE_ERROR, fail, start};

@@ -22,20 +22,27 @@ impl<'a> BytesRepr<'a> {
     /// Shows at most `limit` of the bytes.
     #[must_use]
     pub fn new(bytes: &'a [u8], limit: usize) -> Self {
-        Self {
-            shown: &bytes[..bytes.len().min(limit)],
-            length: bytes.len(),
-        }
+        Self { shown: &bytes[..bytes.len().min(limit)], length: bytes.len() }
     }
 }
 
 impl Display for BytesRepr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quote = quote_for(self.shown);
-        f.write_char('b')?;
-        f.write_char(quote.into())?;
-        write_escaped(f, self.shown, quote)?;
-        f.write_char(quote.into())?;
+        let mut pieces = Pieces::new(f);
+        pieces.push(&[b'b', quote])?;
+        for run in self.shown.chunk_by(|a, b| is_plain(*a) && is_plain(*b)) {
+            match *run {
+                [b'\t'] => pieces.push(b"\\t")?,
+                [b'\n'] => pieces.push(b"\\n")?,
+                [b'\r'] => pieces.push(b"\\r")?,
+                [byte] if byte == quote || byte == b'\\' => pieces.push(&[b'\\', byte])?,
+                [byte] if !is_printable(byte) => pieces.push(&hex_escape(byte))?,
+                _ => pieces.push(run)?,
+            }
+        }
+        pieces.push(&[quote])?;
+        pieces.flush()?;
         if self.shown.len() < self.length {
             write!(f, "... ({} bytes)", self.length)?;
         }
@@ -44,42 +51,55 @@ impl Display for BytesRepr<'_> {
 }
 
 fn quote_for(bytes: &[u8]) -> u8 {
-    if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
-        b'"'
-    } else {
-        b'\''
-    }
+    if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' }
 }
 
-/// Most messages are one run of plain bytes, so runs are written whole.
-fn write_escaped(f: &mut fmt::Formatter<'_>, mut bytes: &[u8], quote: u8) -> fmt::Result {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != quote && *byte != b'\\';
-    while !bytes.is_empty() {
-        let plain = bytes.iter().take_while(|byte| is_plain(byte)).count();
-        f.write_str(str::from_utf8(&bytes[..plain]).map_err(|_| fmt::Error)?)?;
-        if let Some(&byte) = bytes.get(plain) {
-            write_escape(f, byte)?;
-        }
-        bytes = bytes.get(plain + 1..).unwrap_or_default();
-    }
-    Ok(())
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
-fn write_escape(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    match byte {
-        b'\t' => f.write_str("\\t"),
-        b'\n' => f.write_str("\\n"),
-        b'\r' => f.write_str("\\r"),
-        b' '..=b'~' => {
-            f.write_char('\\')?;
-            f.write_char(byte.into())
+/// Whether it never needs an escape, whatever the quote is.
+fn is_plain(byte: u8) -> bool {
+    is_printable(byte) && !matches!(byte, b'\'' | b'"' | b'\\')
+}
+
+fn hex_escape(byte: u8) -> [u8; 4] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS[usize::from(value)];
+    [b'\\', b'x', digit(byte >> 4), digit(byte & 0xf)]
+}
+
+/// Collects pieces of ASCII: a call of the formatter for each would be the dearest part of a line.
+struct Pieces<'a, 'f> {
+    out: &'a mut fmt::Formatter<'f>,
+    buffer: [u8; PIECES_BYTES],
+    length: usize,
+}
+
+/// Room for what most messages come to.
+const PIECES_BYTES: usize = 128;
+
+impl<'a, 'f> Pieces<'a, 'f> {
+    fn new(out: &'a mut fmt::Formatter<'f>) -> Self {
+        let buffer = [0; PIECES_BYTES];
+        Self { out, buffer, length: 0 }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> fmt::Result {
+        for part in piece.chunks(PIECES_BYTES) {
+            if self.length + part.len() > PIECES_BYTES {
+                self.flush()?;
+            }
+            self.buffer[self.length..][..part.len()].copy_from_slice(part);
+            self.length += part.len();
         }
-        _ => {
-            f.write_str("\\x")?;
-            f.write_char(HEX[usize::from(byte >> 4)].into())?;
-            f.write_char(HEX[usize::from(byte & 0xf)].into())
-        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> fmt::Result {
+        let text = str::from_utf8(&self.buffer[..self.length]).map_err(|_| fmt::Error)?;
+        self.length = 0;
+        self.out.write_str(text)
     }
 }
 
@@ -171,18 +191,12 @@ mod tests {
     fn as_python_writes_it() {
         for (bytes, expected) in [
             (&b""[..], "b''"),
-            (
-                b"[CLIENT 1] Message number 1 sent",
-                "b'[CLIENT 1] Message number 1 sent'",
-            ),
+            (b"[CLIENT 1] Message number 1 sent", "b'[CLIENT 1] Message number 1 sent'"),
             (b"it's", r#"b"it's""#),
             (b"say \"hi\"", r#"b'say "hi"'"#),
             (b"it's \"hi\"", r#"b'it\'s "hi"'"#),
             (b"back\\slash", r"b'back\\slash'"),
-            (
-                b"\t\n\r\x0b\x0c\0\x1b[31m",
-                r"b'\t\n\r\x0b\x0c\x00\x1b[31m'",
-            ),
+            (b"\t\n\r\x0b\x0c\0\x1b[31m", r"b'\t\n\r\x0b\x0c\x00\x1b[31m'"),
             (b"\x7f\x80\xff ~", r"b'\x7f\x80\xff ~'"),
             ("ñ".as_bytes(), r"b'\xc3\xb1'"),
         ] {
@@ -191,12 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_every_length() {
+        for length in 0..3 * PIECES_BYTES {
+            let run = "x".repeat(length);
+            let expected = format!("b'{run}\\n{run}'");
+            assert_eq!(repr(format!("{run}\n{run}").as_bytes()), expected);
+        }
+    }
+
+    #[test]
     fn what_is_cut_is_said() {
         assert_eq!(BytesRepr::new(b"abcdef", 6).to_string(), "b'abcdef'");
-        assert_eq!(
-            BytesRepr::new(b"abcdef", 5).to_string(),
-            "b'abcde'... (6 bytes)"
-        );
+        assert_eq!(BytesRepr::new(b"abcdef", 5).to_string(), "b'abcde'... (6 bytes)");
         assert_eq!(BytesRepr::new(b"abcdef", 0).to_string(), "b''... (6 bytes)");
         // The quote fits what is shown, not what is cut.
         assert_eq!(BytesRepr::new(b"a\"'", 1).to_string(), "b'a'... (3 bytes)");
@@ -249,6 +269,11 @@ mod tests {
         #[test]
         fn nothing_is_lost(bytes: Vec<u8>) {
             prop_assert_eq!(parse_literal(&repr(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn nothing_is_lost_of_long_runs(text in "[ -~\n]{0,600}") {
+            prop_assert_eq!(parse_literal(&repr(text.as_bytes())), Some(text.into_bytes()));
         }
 
         #[test]

@@ -14,13 +14,8 @@ const SHOWN_MAX_CHARS: usize = 60;
 /// Units that a duration may have, in milliseconds, largest first.
 ///
 /// Months and years are left out: `1M` is a month, and is mostly meant to be a minute.
-const DURATION_UNITS_MS: [(&str, u128); 5] = [
-    ("d", 24 * 60 * 60 * 1000),
-    ("h", 60 * 60 * 1000),
-    ("m", 60 * 1000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const DURATION_UNITS_MS: [(&str, u128); 5] =
+    [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
 
 /// One key, bound to the place of its value in a section.
 pub struct Setting<'a> {
@@ -151,17 +146,12 @@ pub fn duration_text(duration: Duration) -> String {
             rest_ms %= unit_ms;
         }
     }
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
-    let mut units = text
-        .split(|c: char| c.is_ascii_digit() || c == ' ')
-        .filter(|unit| !unit.is_empty());
+    let mut units =
+        text.split(|c: char| c.is_ascii_digit() || c == ' ').filter(|unit| !unit.is_empty());
     let known = |unit: &str| DURATION_UNITS_MS.iter().any(|(name, _)| *name == unit);
     if !units.all(known) {
         return None;
@@ -205,15 +195,10 @@ mod tests {
         let mut value = 5_u16;
         let error = whole("key", &mut value, 1..=9).set("abc").unwrap_err();
         assert_eq!(error, r#""abc" is not a whole number from 1 to 9"#);
-        let error = whole("key", &mut value, 1..=9)
-            .set(&"é\n".repeat(99))
-            .unwrap_err();
+        let error = whole("key", &mut value, 1..=9).set(&"é\n".repeat(99)).unwrap_err();
         assert_eq!(
             error,
-            format!(
-                r#""{}"... is not a whole number from 1 to 9"#,
-                r"é\n".repeat(30)
-            )
+            format!(r#""{}"... is not a whole number from 1 to 9"#, r"é\n".repeat(30))
         );
     }
 
@@ -243,11 +228,7 @@ mod tests {
             let mut value = Duration::from_secs(5);
             let result = duration("key", &mut value, Duration::ZERO..=YEAR).set(text);
             assert_eq!(result.is_ok(), expected_ms.is_some(), "{text:?}");
-            assert_eq!(
-                value,
-                Duration::from_millis(expected_ms.unwrap_or(5000)),
-                "{text:?}"
-            );
+            assert_eq!(value, Duration::from_millis(expected_ms.unwrap_or(5000)), "{text:?}");
         }
     }
 
@@ -276,13 +257,9 @@ mod tests {
         assert_eq!(error, r#""No" is not one of: yes, no"#);
 
         let mut ip: IpAddr = "0.0.0.0".parse().expect("an address");
-        parsed("ip", &mut ip, "an address")
-            .set("::")
-            .expect("allowed");
+        parsed("ip", &mut ip, "an address").set("::").expect("allowed");
         assert_eq!(parsed("ip", &mut ip, "an address").text(), "::");
-        let error = parsed("ip", &mut ip, "an address")
-            .set("1.2.3")
-            .unwrap_err();
+        let error = parsed("ip", &mut ip, "an address").set("1.2.3").unwrap_err();
         assert_eq!(error, r#""1.2.3" is not an address"#);
     }
 

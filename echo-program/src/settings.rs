@@ -28,12 +28,48 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 ];
 
 /// A section of the file: named values, all with a default.
+///
+/// ```
+/// use echo_program::setting::{self, Setting};
+/// use echo_program::settings::{self, Section};
+///
+/// struct Config {
+///     port: u16,
+/// }
+///
+/// impl Default for Config {
+///     fn default() -> Self {
+///         Self { port: 12345 }
+///     }
+/// }
+///
+/// impl Section for Config {
+///     const NAME: &'static str = "server";
+///
+///     fn settings(&mut self) -> Vec<Setting<'_>> {
+///         vec![setting::whole("port", &mut self.port, 0..=65_535)]
+///     }
+/// }
+///
+/// let environment = [("SERVER_PORT".into(), "7".into())];
+/// let settings = settings::load::<Config>("/dev/null".as_ref(), "SERVER", environment)?;
+/// assert_eq!(settings.section.port, 7);
+/// # Ok::<(), settings::SettingsError>(())
+/// ```
 pub trait Section: Default {
     /// Its name in the file.
     const NAME: &'static str;
 
     /// Its keys, in the order in which they are printed, each bound to the place of its value.
     fn settings(&mut self) -> Vec<Setting<'_>>;
+
+    /// Whether the values go together, each being allowed by itself.
+    ///
+    /// # Errors
+    /// What does not, and what to change; it follows the section's name and a colon.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The section `log`, which both programs read.
@@ -92,7 +128,7 @@ impl std::error::Error for SettingsError {}
 ///
 /// # Errors
 /// A file that cannot be read or understood; a key, or a value wherever it stands, that is not
-/// allowed.
+/// allowed; values that do not go together.
 pub fn load<S: Section>(
     path: &Path,
     prefix: &str,
@@ -107,6 +143,7 @@ pub fn load<S: Section>(
     }
     let overlay = environment::apply(prefix, environment, &mut section)?;
     notes.extend(overlay.notes);
+    section.check().map_err(|why| SettingsError(format!("{}: {why}", S::NAME)))?;
     let log = entries(&mut log);
     Ok(Settings {
         own: entries(&mut section),
@@ -142,9 +179,7 @@ impl<S: Section> Settings<S> {
     pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
         let sections = [(S::NAME, &self.own), (LogSection::NAME, &self.log)];
         let sections = sections.map(|(name, entries)| {
-            let entries = entries
-                .iter()
-                .map(|(key, text)| (Value::from(*key), scalar(text)));
+            let entries = entries.iter().map(|(key, text)| (Value::from(*key), scalar(text)));
             (Value::from(name), Value::from(entries.collect::<Mapping>()))
         });
         let yaml = serde_yaml::to_string(&Mapping::from_iter(sections))?;
@@ -157,10 +192,7 @@ impl<S: Section> Settings<S> {
 
 /// A number where the text is one, so that it is printed without quotes.
 fn scalar(text: &str) -> Value {
-    let number = text
-        .parse::<u64>()
-        .ok()
-        .filter(|number| number.to_string() == text);
+    let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
     number.map_or_else(|| Value::from(text), Value::from)
 }
 

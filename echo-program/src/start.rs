@@ -58,6 +58,12 @@ fn refuse(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(USAGE_ERROR)
 }
 
+/// Says on stderr, in one line, why the program cannot go on; the code is for `main` to return.
+pub fn fail(program: &Program, error: &dyn std::error::Error) -> ExitCode {
+    complain(program, &error.to_string());
+    ExitCode::FAILURE
+}
+
 /// Unlike `eprintln!` it does not panic when nobody reads stderr any more.
 fn complain(program: &Program, line: &str) {
     let _ = writeln!(io::stderr(), "{}: {line}", program.name);

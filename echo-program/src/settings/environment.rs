@@ -29,9 +29,7 @@ pub(super) fn apply(
             overlay.log_filter = Some(log_filter(&value)?);
             continue;
         }
-        let Some(key) = variable
-            .strip_prefix(prefix)
-            .and_then(|rest| rest.strip_prefix('_'))
+        let Some(key) = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'))
         else {
             continue;
         };
@@ -58,16 +56,12 @@ fn log_filter(value: &OsStr) -> Result<String, SettingsError> {
 }
 
 fn text(value: &OsStr) -> Result<&str, String> {
-    value
-        .to_str()
-        .ok_or_else(|| "the value is not UTF-8 text".to_owned())
+    value.to_str().ok_or_else(|| "the value is not UTF-8 text".to_owned())
 }
 
 fn unknown(prefix: &str, variable: &str, section: &mut impl Section) -> String {
     let settings = section.settings();
-    let known = settings
-        .iter()
-        .map(|setting| format!("{prefix}_{}", setting.key().to_uppercase()));
+    let known = settings.iter().map(|setting| format!("{prefix}_{}", setting.key().to_uppercase()));
     let known: Vec<String> = known.collect();
     let variable = printable(variable.as_bytes());
     format!("{variable} has no effect; known: {}", known.join(", "))

@@ -39,9 +39,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, SettingsError> {
         Ok(_) if bytes.len() as u64 <= FILE_MAX_BYTES => decode(path, bytes).map(Some),
         Ok(_) => Err(unreadable(&format!("larger than {FILE_MAX_BYTES} bytes"))),
         // What Docker makes of a bind mount whose source does not exist.
-        Err(error) if error.kind() == ErrorKind::IsADirectory => Err(unreadable(
-            &"it is a directory; was the file missing when a container mounted it?",
-        )),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            Err(unreadable(&"it is a directory; was the file missing when a container mounted it?"))
+        }
         Err(error) => Err(unreadable(&error)),
     }
 }
@@ -65,49 +65,27 @@ pub(super) fn apply(
     // Once for the syntax alone, so that its errors are known as such.
     IgnoredAny::deserialize(document()).map_err(|error| syntax_error(path, text, &error))?;
     let file = FileReader { own, log };
-    document()
-        .deserialize_map(file)
-        .map_err(|error| value_error(path, &error))
+    document().deserialize_map(file).map_err(|error| value_error(path, &error))
 }
 
 fn syntax_error(path: &Path, text: &str, error: &serde_yaml::Error) -> SettingsError {
-    let line = error
-        .location()
-        .and_then(|place| text.lines().nth(place.line() - 1));
+    let line = error.location().and_then(|place| text.lines().nth(place.line() - 1));
     let indentation = line.map(|line| &line[..line.len() - line.trim_start().len()]);
     if indentation.is_some_and(|blanks| blanks.contains('\t')) {
-        return at(
-            path,
-            error,
-            "not valid YAML: indent with spaces, not with tabs",
-        );
+        return at(path, error, "not valid YAML: indent with spaces, not with tabs");
     }
-    at(
-        path,
-        error,
-        &format!("not valid YAML: {}", without_place(error)),
-    )
+    at(path, error, &format!("not valid YAML: {}", without_place(error)))
 }
 
 fn value_error(path: &Path, error: &serde_yaml::Error) -> SettingsError {
     let message = without_place(error);
-    at(
-        path,
-        error,
-        &message
-            .replace("invalid type: ", "")
-            .replace(", expected ", " is not "),
-    )
+    at(path, error, &message.replace("invalid type: ", "").replace(", expected ", " is not "))
 }
 
 fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
     let place = error.location().map(|place| format!("{}:", place.line()));
     let message = printable(message.as_bytes());
-    SettingsError(format!(
-        "{}:{} {message}",
-        name(path),
-        place.unwrap_or_default()
-    ))
+    SettingsError(format!("{}:{} {message}", name(path), place.unwrap_or_default()))
 }
 
 /// The message, without the place that is named in front of it anyway.
@@ -236,9 +214,7 @@ impl Visitor<'_> for &mut Names {
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         let (what, known) = (self.what, self.known.join(", "));
         let Some(name) = self.known.iter().find(|name| **name == text) else {
-            return Err(E::custom(format!(
-                "unknown {what} {text}; allowed: {known}"
-            )));
+            return Err(E::custom(format!("unknown {what} {text}; allowed: {known}")));
         };
         if self.seen.contains(name) {
             return Err(E::custom(format!("{what} {name} is there twice")));

@@ -23,12 +23,7 @@ struct Sample {
 
 impl Default for Sample {
     fn default() -> Self {
-        Self {
-            port: 12345,
-            period: Duration::from_secs(10),
-            echo: true,
-            name: "a".to_owned(),
-        }
+        Self { port: 12345, period: Duration::from_secs(10), echo: true, name: "a".to_owned() }
     }
 }
 
@@ -39,11 +34,7 @@ impl Section for Sample {
         vec![
             setting::whole("port", &mut self.port, 0..=65_535),
             setting::duration("period", &mut self.period, Duration::ZERO..=HOUR),
-            setting::choice(
-                "reply_mode",
-                &mut self.echo,
-                &[("echo", true), ("none", false)],
-            ),
+            setting::choice("reply_mode", &mut self.echo, &[("echo", true), ("none", false)]),
             setting::parsed("name", &mut self.name, "a name"),
         ]
     }
@@ -73,9 +64,7 @@ impl Drop for TemporaryPath {
 }
 
 fn load_from(path: &Path, environment: &[(&str, &str)]) -> Result<Settings<Sample>, String> {
-    let environment = environment
-        .iter()
-        .map(|(name, value)| (name.into(), value.into()));
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
     load(path, "SERVER", environment).map_err(|error| error.to_string())
 }
 
@@ -94,34 +83,19 @@ fn an_absent_file_means_defaults_and_says_so() {
     let settings = load_from(&path.0, &[]).expect("defaults");
     assert_eq!(settings.section, Sample::default());
     assert_eq!(settings.log_filter, "info");
-    assert_eq!(
-        settings.notes,
-        [format!("{} not found, using defaults", path.0.display())]
-    );
+    assert_eq!(settings.notes, [format!("{} not found, using defaults", path.0.display())]);
 }
 
 #[test]
 fn what_is_empty_means_defaults() {
-    for text in [
-        "",
-        "\n",
-        "# nothing\n",
-        "---\n",
-        "server:\n",
-        "server: {}\nclient:\nlog:\n",
-    ] {
+    for text in ["", "\n", "# nothing\n", "---\n", "server:\n", "server: {}\nclient:\nlog:\n"] {
         assert_eq!(apply(text), Ok(Sample::default()), "{text:?}");
     }
 }
 
 #[test]
 fn every_key_can_be_set_in_any_form_of_yaml() {
-    let expected = Sample {
-        port: 7,
-        period: HOUR,
-        echo: false,
-        name: "1.10".to_owned(),
-    };
+    let expected = Sample { port: 7, period: HOUR, echo: false, name: "1.10".to_owned() };
     for text in [
         "server:\n  port: 7\n  period: 1h\n  reply_mode: none\n  name: 1.10\n",
         "server: {port: \"7\", period: '60m', reply_mode: none, name: 1.10}",
@@ -138,85 +112,39 @@ fn every_mistake_in_the_file_has_its_line() {
     let keys = "port, period, reply_mode, name";
     let port = "a whole number from 0 to 65535";
     for (text, expected) in [
-        (
-            "server:\n  prt: 1",
-            format!(":2: server: unknown key prt; allowed: {keys}"),
-        ),
+        ("server:\n  prt: 1", format!(":2: server: unknown key prt; allowed: {keys}")),
         (
             "\nsrver:\n  port: 1",
             ":2: unknown section srver; allowed: server, client, log".to_owned(),
         ),
-        (
-            "server:\n  port: abc",
-            format!(":2: server.port: \"abc\" is not {port}"),
-        ),
-        (
-            "server:\n  port:\n  name: a",
-            format!(":2: server.port: \"\" is not {port}"),
-        ),
-        (
-            "server:\n  port: ~",
-            format!(":2: server.port: \"~\" is not {port}"),
-        ),
-        (
-            "server:\n  port: [1]",
-            format!(":2: server.port: sequence is not {port}"),
-        ),
-        (
-            "server:\n  port:\n    a: 1",
-            format!(":3: server.port: map is not {port}"),
-        ),
-        (
-            "server:\n  port: |\n    1\n",
-            format!(r#":2: server.port: "1\n" is not {port}"#),
-        ),
+        ("server:\n  port: abc", format!(":2: server.port: \"abc\" is not {port}")),
+        ("server:\n  port:\n  name: a", format!(":2: server.port: \"\" is not {port}")),
+        ("server:\n  port: ~", format!(":2: server.port: \"~\" is not {port}")),
+        ("server:\n  port: [1]", format!(":2: server.port: sequence is not {port}")),
+        ("server:\n  port:\n    a: 1", format!(":3: server.port: map is not {port}")),
+        ("server:\n  port: |\n    1\n", format!(r#":2: server.port: "1\n" is not {port}"#)),
         (
             "log:\n  level: loud",
             ":2: log.level: \"loud\" is not one of: off, error, warn, info, debug, trace"
                 .to_owned(),
         ),
-        (
-            "log:\n  levle: info",
-            ":2: log: unknown key levle; allowed: level".to_owned(),
-        ),
-        (
-            "server:\n  port: 1\n  port: 2",
-            ":3: server: key port is there twice".to_owned(),
-        ),
-        (
-            "server:\n  port: 1\nserver:\n",
-            ":3: section server is there twice".to_owned(),
-        ),
-        (
-            "server: 5",
-            ":1: server: integer `5` is not a mapping of keys to values".to_owned(),
-        ),
+        ("log:\n  levle: info", ":2: log: unknown key levle; allowed: level".to_owned()),
+        ("server:\n  port: 1\n  port: 2", ":3: server: key port is there twice".to_owned()),
+        ("server:\n  port: 1\nserver:\n", ":3: section server is there twice".to_owned()),
+        ("server: 5", ":1: server: integer `5` is not a mapping of keys to values".to_owned()),
         (
             "- server",
             ":1: sequence is not a mapping of the sections server, client, log".to_owned(),
         ),
-        (
-            "server:\n  [a]: 1",
-            format!(":2: server: sequence is not a key; allowed: {keys}"),
-        ),
-        (
-            "server:\n  \"a\\nb\": 1",
-            format!(r":2: server: unknown key a\nb; allowed: {keys}"),
-        ),
-        (
-            "server:\n\tport: 1",
-            ":2: not valid YAML: indent with spaces, not with tabs".to_owned(),
-        ),
+        ("server:\n  [a]: 1", format!(":2: server: sequence is not a key; allowed: {keys}")),
+        ("server:\n  \"a\\nb\": 1", format!(r":2: server: unknown key a\nb; allowed: {keys}")),
+        ("server:\n\tport: 1", ":2: not valid YAML: indent with spaces, not with tabs".to_owned()),
         (
             "server:\n  port: 1\n  \tname: a",
             ":3: not valid YAML: indent with spaces, not with tabs".to_owned(),
         ),
     ] {
-        assert_eq!(
-            apply(text),
-            Err(format!("config.yaml{expected}")),
-            "{text:?}"
-        );
+        assert_eq!(apply(text), Err(format!("config.yaml{expected}")), "{text:?}");
     }
 }
 
@@ -242,10 +170,7 @@ fn what_is_not_yaml_is_one_line_with_its_place() {
 
 #[test]
 fn a_mistake_in_a_section_of_others_does_no_harm() {
-    assert_eq!(
-        apply("client:\n  no_such_key: [1]\n"),
-        Ok(Sample::default())
-    );
+    assert_eq!(apply("client:\n  no_such_key: [1]\n"), Ok(Sample::default()));
 }
 
 #[test]
@@ -262,16 +187,18 @@ fn files_that_cannot_be_read() {
     let error = load_from(&binary.0.join("below_a_file"), &[]).unwrap_err();
     assert!(error.contains("cannot be read: "), "{error}");
 
+    // Nothing is mapped at its start, so that it can be opened and not read.
+    let error = load_from(Path::new("/proc/self/mem"), &[]).unwrap_err();
+    assert!(error.contains("cannot be read: Input/output error"), "{error}");
+
     let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
     assert!(error.contains("larger than 1048576 bytes"), "{error}");
 }
 
 #[test]
 fn the_environment_wins() {
-    let path = TemporaryPath::with(
-        "environment",
-        "server: {port: 1, name: file}\nlog: {level: warn}",
-    );
+    let path =
+        TemporaryPath::with("environment", "server: {port: 1, name: file}\nlog: {level: warn}");
     let variables = [
         ("SERVER_PORT", "2"),
         ("SERVER_REPLY_MODE", "none"),
@@ -281,12 +208,7 @@ fn the_environment_wins() {
         ("PORT", "x"),
     ];
     let settings = load_from(&path.0, &variables).expect("valid");
-    let expected = Sample {
-        port: 2,
-        echo: false,
-        name: "file".to_owned(),
-        ..Sample::default()
-    };
+    let expected = Sample { port: 2, echo: false, name: "file".to_owned(), ..Sample::default() };
     assert_eq!(settings.section, expected);
     assert_eq!(settings.log_filter, "info,echo_reactor=debug");
     assert!(settings.notes.is_empty(), "{:?}", settings.notes);
@@ -296,38 +218,16 @@ fn the_environment_wins() {
 fn a_mistake_in_the_environment_names_the_variable() {
     let port = "a whole number from 0 to 65535";
     for (name, value, expected) in [
-        (
-            "SERVER_PORT",
-            "abc",
-            format!("SERVER_PORT: \"abc\" is not {port}"),
-        ),
-        (
-            "SERVER_PORT",
-            "",
-            format!("SERVER_PORT: \"\" is not {port}"),
-        ),
-        (
-            "RUST_LOG",
-            "inof",
-            format!("RUST_LOG: \"inof\" is not {}", logger_allowed()),
-        ),
-        (
-            "RUST_LOG",
-            "",
-            format!("RUST_LOG: \"\" is not {}", logger_allowed()),
-        ),
+        ("SERVER_PORT", "abc", format!("SERVER_PORT: \"abc\" is not {port}")),
+        ("SERVER_PORT", "", format!("SERVER_PORT: \"\" is not {port}")),
+        ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", logger_allowed())),
+        ("RUST_LOG", "", format!("RUST_LOG: \"\" is not {}", logger_allowed())),
     ] {
-        assert_eq!(
-            load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(),
-            expected
-        );
+        assert_eq!(load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(), expected);
     }
     let not_text = [("SERVER_NAME".into(), OsString::from_vec(vec![0xff]))];
     let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "SERVER_NAME: the value is not UTF-8 text"
-    );
+    assert_eq!(error.to_string(), "SERVER_NAME: the value is not UTF-8 text");
 }
 
 fn logger_allowed() -> &'static str {
@@ -355,10 +255,7 @@ fn printed_as_a_line_and_as_a_file() {
     let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "a=warn")]).expect("valid");
     assert!(settings.summary().ends_with("log: a=warn"));
     let yaml = settings.to_yaml().expect("yaml");
-    assert!(
-        yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"),
-        "{yaml}"
-    );
+    assert!(yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"), "{yaml}");
 }
 
 proptest! {

@@ -1,0 +1,224 @@
+//! The section `client` of the configuration: defaults and bounds. `config.yaml` explains the keys.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use echo_program::setting::{self, Setting};
+use echo_program::settings::Section;
+
+const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const ID_MAX_CHARS: usize = 64;
+/// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).
+const HOST_MAX_CHARS: usize = 253;
+
+/// What the client does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Its name in messages and log lines.
+    pub id: ClientId,
+    /// Where the server is.
+    pub server_address: ServerAddress,
+    /// How long messages are sent.
+    pub loop_lapse: Duration,
+    /// The wait between two messages.
+    pub loop_period: Duration,
+    /// How many messages are sent; 0 is no limit.
+    pub loop_amount: u64,
+    /// How long a message that was not answered is tried again.
+    pub retry_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            id: ClientId("1".to_owned()),
+            server_address: ServerAddress { host: "server".to_owned(), port: 12345 },
+            loop_lapse: Duration::from_secs(62),
+            loop_period: Duration::from_secs(10),
+            loop_amount: 0,
+            retry_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Section for Config {
+    const NAME: &'static str = "client";
+
+    fn settings(&mut self) -> Vec<Setting<'_>> {
+        let some_time = Duration::from_millis(1)..=DURATION_MAX;
+        let any_time = Duration::ZERO..=DURATION_MAX;
+        vec![
+            setting::parsed("id", &mut self.id, ClientId::ALLOWED),
+            setting::parsed("server_address", &mut self.server_address, ServerAddress::ALLOWED),
+            setting::duration("loop_lapse", &mut self.loop_lapse, some_time),
+            setting::duration("loop_period", &mut self.loop_period, any_time.clone()),
+            setting::whole("loop_amount", &mut self.loop_amount, 0..=u64::MAX),
+            setting::duration("retry_timeout", &mut self.retry_timeout, any_time),
+        ]
+    }
+}
+
+/// A name that needs no escaping, neither in a message nor in a log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientId(String);
+
+impl ClientId {
+    const ALLOWED: &str = "1 to 64 of A-Z a-z 0-9 _ . -";
+}
+
+impl FromStr for ClientId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        let is_id = (1..=ID_MAX_CHARS).contains(&text.len()) && text.chars().all(is_allowed);
+        is_id.then(|| Self(text.to_owned())).ok_or(())
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A host, which may be a name, and a port. The name is looked up for each connection, so that a
+/// server that has moved is found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    host: String,
+    port: u16,
+}
+
+impl ServerAddress {
+    const ALLOWED: &str = "host:port or [IPv6 address]:port, the port from 1 to 65535";
+
+    /// Host (an IPv6 address without brackets) and port.
+    #[must_use]
+    pub fn parts(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (host, port) = text.rsplit_once(':').ok_or(())?;
+        let port = port.parse().ok().filter(|port| *port > 0).ok_or(())?;
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().ok().map(|_| address),
+            None => is_host_name(host).then_some(host),
+        };
+        let host = host.ok_or(())?.to_owned();
+        Ok(Self { host, port })
+    }
+}
+
+/// IPv4 addresses are names here too. `_` is no part of host names, but of names in Docker.
+fn is_host_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    (1..=HOST_MAX_CHARS).contains(&text.len()) && text.chars().all(is_allowed)
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ids() {
+        let longest = "x".repeat(64);
+        for text in ["1", "client-7", "a.B_9", &longest] {
+            assert_eq!(text.parse::<ClientId>().map(|id| id.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", " 1", "a b", "é", "1]", "a\nb", &"x".repeat(65)] {
+            assert_eq!(text.parse::<ClientId>(), Err(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn server_addresses() {
+        for (text, host, port) in [
+            ("server:12345", "server", 12345),
+            ("127.0.0.1:1", "127.0.0.1", 1),
+            ("[::1]:65535", "::1", 65535),
+            ("echo_server-1.example:80", "echo_server-1.example", 80),
+        ] {
+            let address: ServerAddress = text.parse().expect(text);
+            assert_eq!(address.parts(), (host, port));
+            assert_eq!(address.to_string(), text);
+        }
+        for text in [
+            "",
+            "server",
+            "server:",
+            ":1",
+            "server:0",
+            "server:65536",
+            "server:x",
+            "::1:80",
+            "[server]:1",
+            "[::1]",
+            "a b:1",
+            "a\n:1",
+            &format!("{}:1", "x".repeat(254)),
+        ] {
+            assert_eq!(text.parse::<ServerAddress>(), Err(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_every_key() {
+        for (key, allowed, rejected) in [
+            ("id", "a", "a b"),
+            ("server_address", "a:1", "a"),
+            ("loop_lapse", "1ms", "0s"),
+            ("loop_lapse", "365d", "365d1ms"),
+            ("loop_period", "0s", "365d1ms"),
+            ("loop_period", "365d", "1M"),
+            ("loop_amount", "0", "-1"),
+            ("loop_amount", "18446744073709551615", "18446744073709551616"),
+            ("retry_timeout", "0s", "365d1ms"),
+            ("retry_timeout", "365d", "30"),
+        ] {
+            let mut config = Config::default();
+            let mut set = |text| {
+                let mut settings = config.settings().into_iter();
+                settings.find(|setting| setting.key() == key).expect(key).set(text)
+            };
+            assert_eq!(set(allowed), Ok(()), "{key}: {allowed}");
+            assert!(set(rejected).is_err(), "{key}: {rejected}");
+        }
+    }
+
+    #[test]
+    fn every_default_is_allowed() {
+        let mut config = Config::default();
+        let defaults: Vec<(&str, String)> = config
+            .settings()
+            .iter()
+            .map(|setting| (setting.key(), setting.text().to_owned()))
+            .collect();
+        for (setting, (key, text)) in config.settings().into_iter().zip(defaults) {
+            setting.set(&text).unwrap_or_else(|error| panic!("{key}: {error}"));
+        }
+        assert_eq!(config, Config::default());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text: String) {
+            let _ = text.parse::<ClientId>();
+            let _ = text.parse::<ServerAddress>();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The echo client: a plain blocking program that shares no protocol code with the server, so that
+//! it can judge what the server does.
+//!
+//! Reading order:
+//!
+//! 1. [`config`]: what can be set
+//! 2. [`main_loop`]: the rounds, one message each, until the time or the number is up
+//! 3. [`round`]: connect, send, read the reply, check it, close
+//! 4. [`retry`]: when a message that was not answered is sent again
+//! 5. [`stop`]: how a signal reaches a thread that blocks
+//! 6. [`supervisor`]: the two threads, and the exit code
+//! 7. [`log_events`]: every line that the client can print
+
+pub mod config;
+pub mod log_events;
+pub mod main_loop;
+pub mod retry;
+pub mod round;
+pub mod stop;
+pub mod supervisor;

@@ -1,0 +1,127 @@
+//! The log catalogue: every line that the client can print, one function each.
+//!
+//! Each line is one event, and each event is one line. Sockets are named as `('ip', port)`, as in
+//! the server's log, where the same pair is found.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use echo_program::repr::{AddressRepr, printable, trim_end};
+use echo_program::setting::duration_text;
+use log::{debug, error, info, warn};
+use signal_hook::low_level::signal_name;
+
+use crate::config::{ClientId, Config};
+use crate::round::{REPLY_MAX_BYTES, Unanswered, WrongReply};
+
+/// A reply of so many bytes or more is cut to so many in the log.
+const SHOWN_MAX_BYTES: usize = 512;
+
+/// Start: the settings as they take effect.
+pub fn configuration(settings: &str) {
+    info!("Configuration: {settings}");
+}
+
+/// Start: something about the settings that the user should know.
+pub fn note(note: &str) {
+    warn!("{note}");
+}
+
+/// A connection to the server is open; `local` is this end of it.
+pub fn connected(config: &Config, local: SocketAddr) {
+    let (id, local) = (&config.id, AddressRepr(local));
+    debug!("[CLIENT {id}] Connection {local} to {} opened", config.server_address);
+}
+
+/// The reply is right.
+pub fn message_from_server(config: &Config, reply: &[u8]) {
+    info!("[CLIENT {}] Message from server: {}", config.id, shown(reply));
+}
+
+/// A connection is closed, for whatever reason; the last line about it.
+pub fn connection_closed(config: &Config, local: SocketAddr) {
+    info!("[CLIENT {}] Connection {} closed", config.id, AddressRepr(local));
+}
+
+/// A message was not answered, and will be sent again after `pause`.
+pub fn not_answered(config: &Config, number: u64, cause: &Unanswered, pause: Duration) {
+    let (id, server) = (&config.id, &config.server_address);
+    let pause = duration_text(pause);
+    warn!(
+        "[CLIENT {id}] Message number {number} not answered by {server}: {cause}; again in {pause}"
+    );
+}
+
+/// A message was not answered in the time that there was.
+pub fn gave_up(config: &Config, number: u64, cause: &Unanswered) {
+    let (id, server) = (&config.id, &config.server_address);
+    let timeout = duration_text(config.retry_timeout);
+    error!(
+        "[CLIENT {id}] Message number {number} given up, retry_timeout {timeout} is over: {cause}; \
+         is the server running, and is {server} its address (server_address, CLI_SERVER_ADDRESS)?"
+    );
+}
+
+/// The server's reply is wrong, so that nothing it says can be relied on.
+pub fn wrong_reply(config: &Config, message: &str, wrong: &WrongReply) {
+    let (id, server) = (&config.id, &config.server_address);
+    match wrong {
+        WrongReply::TooLong => error!(
+            "[CLIENT {id}] Wrong reply to \"{message}\": no newline in {REPLY_MAX_BYTES} bytes, \
+             reply too long; is {server} an echo server?"
+        ),
+        WrongReply::OtherText(reply) => error!(
+            "[CLIENT {id}] Wrong reply to \"{message}\": \"{}\"; is {server} an echo server?",
+            shown(reply)
+        ),
+    }
+}
+
+/// All rounds are through.
+pub fn finished(config: &Config) {
+    info!("[CLIENT {}] Main loop finished", config.id);
+}
+
+/// A signal has ended the rounds; every socket is closed.
+pub fn stopped(id: &ClientId, signal: i32) {
+    info!("[CLIENT {id}] {} received: stopped", name(signal));
+}
+
+/// A signal came in something that cannot be cut short; the process ends without it.
+pub fn abandoned(id: &ClientId, signal: i32) {
+    warn!(
+        "[CLIENT {id}] {} received: stopped in the middle of a lookup, a connect or a log line; \
+         the system closes the socket",
+        name(signal)
+    );
+}
+
+fn name(signal: i32) -> &'static str {
+    signal_name(signal).unwrap_or("a signal")
+}
+
+/// A peer's text on one line, without its trailing white space, cut to a bound.
+fn shown(reply: &[u8]) -> String {
+    let reply = trim_end(reply);
+    match reply.get(..SHOWN_MAX_BYTES) {
+        Some(start) => format!("{}... ({} bytes)", printable(start), reply.len()),
+        None => printable(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_shown_on_one_line_and_cut() {
+        for (reply, expected) in [
+            ("Your Message: b'it' \r".to_owned(), "Your Message: b'it'".to_owned()),
+            ("ñ\x1b[2J\n".to_owned(), r"ñ\u{1b}[2J".to_owned()),
+            ("x".repeat(511), "x".repeat(511)),
+            ("x".repeat(5000), "x".repeat(512) + "... (5000 bytes)"),
+        ] {
+            assert_eq!(shown(reply.as_bytes()), expected);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The rounds: a message, its reply, a wait; until the time or the number of messages is up.
+
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::log_events;
+use crate::retry::Retry;
+use crate::round::{self, Failure};
+use crate::stop::{Stop, Stopped};
+
+/// Sends messages as configured. A message whose time has begun is brought to its end, also when
+/// `loop_lapse` is over meanwhile; a wait is not.
+///
+/// # Errors
+/// The failure that ended the loop before its time. All but a stop have been logged.
+pub fn run(config: &Config, stop: &Stop) -> Result<(), Failure> {
+    let start = Instant::now();
+    for number in 1.. {
+        deliver(config, stop, number)?;
+        if number == config.loop_amount || !wait(config, stop, start)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sends one message, again and again until it has its reply or the time for that is over. Its
+/// number stays the same: whether the server got it before it went away cannot be known.
+fn deliver(config: &Config, stop: &Stop, number: u64) -> Result<(), Failure> {
+    let message = format!("[CLIENT {}] Message number {number} sent", config.id);
+    let mut retry = Retry::new(config.retry_timeout);
+    loop {
+        let failure = match round::run(config, stop, &message) {
+            Err(Failure::Unanswered(failure)) => failure,
+            Err(Failure::Wrong(wrong)) => {
+                log_events::wrong_reply(config, &message, &wrong);
+                return Err(Failure::Wrong(wrong));
+            }
+            other => return other,
+        };
+        let Some(pause) = retry.pause_after_failure(Instant::now()) else {
+            log_events::gave_up(config, number, &failure);
+            return Err(Failure::Unanswered(failure));
+        };
+        log_events::not_answered(config, number, &failure, pause);
+        stop.wait(pause)?;
+    }
+}
+
+/// Waits for the next round; `false` when there is none, because `loop_lapse` is over.
+fn wait(config: &Config, stop: &Stop, start: Instant) -> Result<bool, Stopped> {
+    let left = config.loop_lapse.saturating_sub(start.elapsed());
+    stop.wait(config.loop_period.min(left))?;
+    Ok(config.loop_period < left)
+}
