@@ -40,6 +40,8 @@ enum State {
 pub enum Failure {
     /// The queue is empty.
     QueueEmpty,
+    /// A signal came in between: try again.
+    Interrupted,
     /// This one connection is gone; the next may be well.
     ConnectionGone,
     /// No descriptor, no memory, or an error that is in no manual: it may pass.
@@ -52,9 +54,9 @@ impl From<&io::Error> for Failure {
     fn from(error: &io::Error) -> Failure {
         match Errno::from_io_error(error) {
             Some(Errno::AGAIN) => Failure::QueueEmpty,
+            Some(Errno::INTR) => Failure::Interrupted,
             Some(
-                Errno::INTR
-                | Errno::CONNABORTED
+                Errno::CONNABORTED
                 | Errno::CONNRESET
                 | Errno::PERM
                 | Errno::PROTO
@@ -234,7 +236,7 @@ mod tests {
     fn errors_of_accept_are_sorted() {
         let cases = [
             (Errno::AGAIN, Failure::QueueEmpty),
-            (Errno::INTR, Failure::ConnectionGone),
+            (Errno::INTR, Failure::Interrupted),
             (Errno::CONNABORTED, Failure::ConnectionGone),
             (Errno::MFILE, Failure::Exhausted),
             (Errno::NFILE, Failure::Exhausted),

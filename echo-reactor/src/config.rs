@@ -72,6 +72,14 @@ impl Section for Config {
             setting::duration("drain_timeout", &mut self.drain_timeout, any_time),
         ]
     }
+
+    fn check(&self) -> Result<(), String> {
+        if (self.framing, self.reply) == (Framing::Stream, Reply::Acknowledge) {
+            let why = "a stream has no messages to acknowledge";
+            return Err(format!("{why}: use framing: line, or reply: echo"));
+        }
+        Ok(())
+    }
 }
 
 impl Config {
@@ -103,4 +111,65 @@ impl Config {
 /// A timeout of zero stands for none at all.
 fn or_never(timeout: Duration) -> Duration {
     if timeout.is_zero() { Duration::MAX } else { timeout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(config: &mut Config, key: &str, text: &str) -> Result<(), String> {
+        let mut settings = config.settings().into_iter();
+        settings.find(|setting| setting.key() == key).expect("a key").set(text)
+    }
+
+    #[test]
+    fn every_default_is_allowed() {
+        let mut config = Config::default();
+        let defaults: Vec<(&str, String)> =
+            config.settings().iter().map(|s| (s.key(), s.text().to_owned())).collect();
+        for (key, text) in defaults {
+            assert_eq!(set(&mut config, key, &text), Ok(()), "{key}");
+        }
+        assert_eq!(config.check(), Ok(()));
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        for (key, allowed, refused) in [
+            ("ip", &["::", "127.0.0.1"][..], &["localhost", "1.2.3"][..]),
+            ("port", &["0", "65535"], &["-1", "65536"]),
+            ("listen_backlog", &["1", "65535"], &["0", "65536"]),
+            ("connections_max", &["1", "1000000"], &["0", "1000001"]),
+            ("framing", &["line", "stream"], &["Line", ""]),
+            ("reply", &["echo", "acknowledge"], &["ack"]),
+            ("messages_per_connection", &["0", "1000000000"], &["-1", "1000000001"]),
+            ("message_max_bytes", &["1", "16777216"], &["0", "16777217"]),
+            ("idle_timeout", &["0s", "365d"], &["1M", "366d", "10"]),
+            ("message_timeout", &["0s", "1ms"], &["soon"]),
+            ("drain_timeout", &["0s", "1m2s"], &["-1s"]),
+        ] {
+            let mut config = Config::default();
+            for text in allowed {
+                assert_eq!(set(&mut config, key, text), Ok(()), "{key}: {text}");
+            }
+            for text in refused {
+                assert!(set(&mut config, key, text).is_err(), "{key}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_cannot_be_acknowledged() {
+        let mut config = Config::default();
+        set(&mut config, "reply", "acknowledge").expect("allowed");
+        assert_eq!(config.check(), Ok(()));
+        set(&mut config, "framing", "stream").expect("allowed");
+        assert!(config.check().is_err());
+    }
+
+    #[test]
+    fn zero_is_no_timeout() {
+        assert_eq!(or_never(Duration::ZERO), Duration::MAX);
+        assert_eq!(or_never(Duration::from_millis(1)), Duration::from_millis(1));
+    }
 }

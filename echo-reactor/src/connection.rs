@@ -43,6 +43,8 @@ pub struct Desk {
     pub idle_timeout: Duration,
     /// How long a message may take from its first byte to its last.
     pub message_timeout: Duration,
+    /// Whether each visit may be the last: then a short read is no reason to wait for an event.
+    pub draining: bool,
     input: Box<[u8]>,
     reply: Vec<u8>,
 }
@@ -52,7 +54,7 @@ impl Desk {
     #[must_use]
     pub fn new(rules: Rules, idle_timeout: Duration, message_timeout: Duration) -> Desk {
         let input = vec![0; rules.read_max_bytes()].into_boxed_slice();
-        Desk { rules, idle_timeout, message_timeout, input, reply: Vec::new() }
+        Desk { rules, idle_timeout, message_timeout, draining: false, input, reply: Vec::new() }
     }
 }
 
@@ -110,12 +112,20 @@ enum State {
     /// Reads messages and answers them.
     Open,
     /// Waits for room for the rest of a reply.
-    Flushing { unsent: Box<[u8]>, sent: usize, afterwards: Afterwards },
+    Flushing(Box<Unsent>),
     /// Has ended its output and throws away input until the peer ends too: a close with input
     /// unread sends a reset (RFC 2525, section 2.17), which destroys a reply that is on its way.
     Lingering(Reason),
     /// Waits to be reaped.
     Closed(Reason),
+}
+
+/// The rest of a reply. In a box, for most connections never have one.
+#[derive(Debug)]
+struct Unsent {
+    bytes: Box<[u8]>,
+    sent: usize,
+    afterwards: Afterwards,
 }
 
 enum Step {
@@ -166,15 +176,12 @@ impl<S: Socket> Connection<S> {
         seen: &mut impl FnMut(&[u8]),
     ) -> Progress {
         self.read_on |= readiness.read_on;
-        if let State::Open = self.state {
-            self.in_flight = 0;
-        }
         let mut readable = readiness.readable;
         for _ in 0..STEPS_PER_VISIT {
             let step = match self.state {
                 State::Open | State::Lingering(_) if !readable => Step::Blocked,
                 State::Open => self.read_and_answer(desk, now, seen),
-                State::Flushing { .. } => {
+                State::Flushing(_) => {
                     // What came in meanwhile had its event, and no other will follow.
                     readable = true;
                     self.flush(now)
@@ -205,6 +212,7 @@ impl<S: Socket> Connection<S> {
         };
         self.last_byte = now;
         let drained = self.is_drained(count, desk);
+        let may_wait = drained && !desk.draining;
         let was_mid_message = self.echo.is_mid_message();
         let input = &desk.input[..count];
         let answer = self.echo.receive(&desk.rules, input, &mut desk.reply, seen);
@@ -222,7 +230,7 @@ impl<S: Socket> Connection<S> {
             }
         };
         match self.send(answer.reply, afterwards, now) {
-            Step::Done if drained && matches!(self.state, State::Open) => Step::Blocked,
+            Step::Done if may_wait && matches!(self.state, State::Open) => Step::Blocked,
             step => step,
         }
     }
@@ -239,28 +247,31 @@ impl<S: Socket> Connection<S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return self.failed(&error),
         };
+        if sent > 0 {
+            self.last_byte = now;
+        }
         if sent == reply.len() {
             return self.proceed(afterwards, now);
         }
-        let unsent = reply[sent..].into();
+        let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, afterwards };
         self.in_flight = usize::MAX;
-        self.enter(State::Flushing { unsent, sent: 0, afterwards });
+        self.enter(State::Flushing(Box::new(unsent)));
         Step::Done
     }
 
     fn flush(&mut self, now: Moment) -> Step {
-        let State::Flushing { unsent, sent, afterwards } = &mut self.state else {
+        let State::Flushing(unsent) = &mut self.state else {
             unreachable!("only a flushing connection is flushed");
         };
-        match self.socket.send(&unsent[*sent..], afterwards.then()) {
-            Ok(count) => *sent += count,
+        match self.socket.send(&unsent.bytes[unsent.sent..], unsent.afterwards.then()) {
+            Ok(count) => unsent.sent += count,
             Err(error) => return self.failed(&error),
         }
         self.last_byte = now;
-        if *sent < unsent.len() {
+        if unsent.sent < unsent.bytes.len() {
             return Step::Done;
         }
-        let afterwards = *afterwards;
+        let afterwards = unsent.afterwards;
         // The peer could not go on with its message while it was not read from.
         self.began = now;
         self.proceed(afterwards, now)
@@ -292,12 +303,12 @@ impl<S: Socket> Connection<S> {
         Step::Done
     }
 
-    /// Ends the output. The socket may be closed right behind that if nothing can be unread then
-    /// and no reply is in danger.
-    fn end_output(&mut self, reason: Reason, input_unread: bool, now: Moment) {
+    /// Ends the output. The socket may be closed right behind that, unless input may be unread then
+    /// or output unsent (`must_linger`), or a reply is too large to be safe without that.
+    fn end_output(&mut self, reason: Reason, must_linger: bool, now: Moment) {
         if let Err(error) = self.socket.end_output() {
             self.close(Reason::Failed(error.kind()));
-        } else if input_unread || self.in_flight > ONE_SEGMENT_BYTES {
+        } else if must_linger || self.in_flight > ONE_SEGMENT_BYTES {
             self.began = now;
             self.enter(State::Lingering(reason));
         } else {
@@ -319,17 +330,28 @@ impl<S: Socket> Connection<S> {
         match error.kind() {
             ErrorKind::WouldBlock => return Step::Blocked,
             ErrorKind::Interrupted => {}
-            kind => self.close(Reason::Failed(kind)),
+            kind => self.fail(kind),
         }
         Step::Done
+    }
+
+    /// The server begins to drain. A peer that has been sent everything, and sends no more itself,
+    /// must not delay it; the others get the time to read.
+    pub fn begin_drain(&mut self) {
+        if matches!(self.state, State::Open) && self.in_flight > 0 && self.socket.is_all_sent() {
+            self.in_flight = 0;
+        }
     }
 
     /// While the server drains: leaves, if all that had arrived is read and answered.
     pub fn drain(&mut self, now: Moment) {
         match self.state {
             State::Open if self.in_flight == 0 => self.close(Reason::Drained),
-            State::Open => self.end_output(Reason::Drained, false, now),
-            State::Flushing { .. } | State::Lingering(_) | State::Closed(_) => {}
+            State::Open => {
+                let must_linger = !self.socket.is_all_sent();
+                self.end_output(Reason::Drained, must_linger, now);
+            }
+            State::Flushing(_) | State::Lingering(_) | State::Closed(_) => {}
         }
     }
 
@@ -341,7 +363,7 @@ impl<S: Socket> Connection<S> {
             State::Open if self.echo.is_mid_message() => {
                 idle.min(self.began + desk.message_timeout)
             }
-            State::Open | State::Flushing { .. } => idle,
+            State::Open | State::Flushing(_) => idle,
             State::Lingering(_) => self.began + LINGER_TIMEOUT,
             State::Closed(_) => Moment::NEVER,
         }
@@ -354,7 +376,7 @@ impl<S: Socket> Connection<S> {
             State::Open if self.last_byte + desk.idle_timeout > now => {
                 self.close(Reason::MessageTimeout);
             }
-            State::Open | State::Flushing { .. } => self.cut_off(Reason::IdleTimeout),
+            State::Open | State::Flushing(_) => self.cut_off(Reason::IdleTimeout),
             State::Closed(_) => {}
         }
     }
@@ -363,17 +385,24 @@ impl<S: Socket> Connection<S> {
     pub fn abort(&mut self) {
         match self.state {
             State::Lingering(reason) => self.close(reason),
-            State::Open | State::Flushing { .. } => self.cut_off(Reason::Aborted),
+            State::Open | State::Flushing(_) => self.cut_off(Reason::Aborted),
             State::Closed(_) => {}
         }
     }
 
     /// Closes; a reply that is cut short ends in a reset, so that it can't pass for a whole one.
     fn cut_off(&mut self, reason: Reason) {
-        if let State::Flushing { .. } = self.state {
+        if let State::Flushing(_) = self.state {
             self.socket.reset_on_close();
         }
         self.close(reason);
+    }
+
+    /// Closes after an error that the connection may outlive: a reset tells the peer that not all
+    /// is answered, where an end would pass for the end of a whole reply.
+    pub fn fail(&mut self, kind: ErrorKind) {
+        self.socket.reset_on_close();
+        self.close(Reason::Failed(kind));
     }
 
     /// Closes without further ado.
@@ -391,7 +420,7 @@ impl<S: Socket> Connection<S> {
     pub fn closed(&self) -> Option<Reason> {
         match self.state {
             State::Closed(reason) => Some(reason),
-            State::Open | State::Flushing { .. } | State::Lingering(_) => None,
+            State::Open | State::Flushing(_) | State::Lingering(_) => None,
         }
     }
 

@@ -72,6 +72,10 @@ pub trait Socket {
     /// `NotConnected` when the peer has reset the connection (`shutdown(2)`).
     fn end_output(&mut self) -> io::Result<()>;
 
+    /// Whether all that was sent has left this host. What has not is lost when the connection is
+    /// closed and the peer then sends a further byte.
+    fn is_all_sent(&self) -> bool;
+
     /// Makes the closing that follows a reset, so that the peer can't take what it got for all.
     fn reset_on_close(&mut self);
 }

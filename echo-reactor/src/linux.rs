@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SendFlags;
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket as RawSocket, Type};
@@ -179,6 +180,15 @@ impl Socket for TcpStream {
 
     fn end_output(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn is_all_sent(&self) -> bool {
+        let socket = SockRef::from(self);
+        // With this mark it counts as writable only if nothing waits to be sent; 0 takes it away.
+        let is_marked = socket.set_tcp_notsent_lowat(1).is_ok();
+        let mut writable = [PollFd::new(self, PollFlags::OUT)];
+        let is_writable = poll(&mut writable, Some(&Timespec::default())) == Ok(1);
+        is_marked && socket.set_tcp_notsent_lowat(0).is_ok() && is_writable
     }
 
     fn reset_on_close(&mut self) {

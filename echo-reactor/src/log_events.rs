@@ -21,7 +21,7 @@ use crate::signals::Signal;
 pub const SHOWN_MAX_BYTES: usize = 512;
 
 /// Start: the settings as they take effect.
-pub fn configuration(settings: &dyn Display) {
+pub fn configuration(settings: &str) {
     info!("Configuration: {settings}");
 }
 
@@ -160,9 +160,4 @@ pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
         _ => "set server.ip and server.port, or SERVER_IP and SERVER_PORT",
     };
     error!("Cannot listen on {address}: {cause}; {remedy}");
-}
-
-/// The kernel refuses what the server can't do without.
-pub fn cannot_start(cause: &io::Error) {
-    error!("Cannot start: {cause}");
 }

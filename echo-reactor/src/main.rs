@@ -4,6 +4,7 @@ use std::panic;
 use std::process::ExitCode;
 
 use echo_program::arguments::Program;
+use echo_program::fail;
 use echo_program::logger::{self, Target};
 use echo_program::settings::Settings;
 use echo_reactor::config::Config;
@@ -16,44 +17,46 @@ use echo_reactor::reactor::{Exit, Reactor};
 const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    summary: "An echo server: one thread, one epoll, many clients",
+    summary: "answers each client with its own message; one thread, one epoll, many clients",
     environment_prefix: "SERVER",
     signals_and_exit_codes: "\
-SIGTERM, SIGINT  Answers what has arrived, closes every connection, and exits 0; what is left at
-                 drain_timeout is aborted. A second signal exits at once with 128 + its number.
+Signals:
+  SIGTERM, SIGINT  Answer what has arrived, close every connection and exit; what is left at
+                   drain_timeout is aborted. A second signal, 100 ms later or more, exits at once
 
-Exit codes: 0 after a signal, 1 if it can't listen, 2 for a mistake in the arguments or settings.
-",
+Exit codes:
+  0    After a signal
+  1    The server cannot listen
+  2    The command line or the configuration makes no sense
+  130  After a second signal, SIGINT; 143 after SIGTERM",
 };
 
 fn main() -> ExitCode {
-    let settings = match echo_program::start::<Config>(&PROGRAM) {
-        Ok(settings) => settings,
-        Err(code) => return code,
-    };
-    let log = LogOutlet::to_stderr();
-    logger::init(&settings.log_filter, Target::Pipe(Box::new(log.clone())));
-    finish_log_on_panic(log.clone());
-    let code = serve(&settings, log.clone());
-    log.finish();
-    code
+    run().unwrap_or_else(|code| code)
 }
 
-fn serve(settings: &Settings<Config>, log: LogOutlet) -> ExitCode {
+fn run() -> Result<ExitCode, ExitCode> {
+    let log = LogOutlet::to_stderr();
+    // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
+    let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
+    let settings = echo_program::start::<Config>(&PROGRAM)?;
+    logger::init(&settings.log_filter, Target::Pipe(Box::new(log.clone())));
+    finish_log_on_panic(log.clone());
+    let code = serve(linux, &settings);
+    log.finish();
+    Ok(code)
+}
+
+fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
+    for note in &settings.notes {
+        log_events::note(note);
+    }
     log_events::configuration(&settings.summary());
-    settings.notes.iter().for_each(|note| log_events::note(note));
     let config = &settings.section;
     let limits = config.limits();
     if let Err(shortage) = descriptors::make_room(limits.connections_max) {
         log_events::descriptors_are_short(limits.connections_max, shortage);
     }
-    let mut linux = match Linux::new(log) {
-        Ok(linux) => linux,
-        Err(error) => {
-            log_events::cannot_start(&error);
-            return ExitCode::FAILURE;
-        }
-    };
     match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => log_events::listening(address),
         Err(error) => {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::acceptor::{ACCEPTS_PER_TURN, Acceptor, Failure};
-use crate::connection::{Connection, Desk, Progress, Reason};
+use crate::connection::{Connection, Desk, Progress};
 use crate::deadlines::{Deadlines, Moment};
 use crate::echo::Framing;
 use crate::kernel::Kernel;
@@ -165,9 +165,13 @@ impl<K: Kernel> Reactor<K> {
         let drain_timeout = self.limits.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
         self.phase = Phase::Draining { since: self.now, deadline: self.now + drain_timeout };
+        self.desk.draining = true;
         self.kernel.shut_queue();
         self.acceptor.queue_filled();
         self.unfinished = self.connections.iter().map(|(slot, _)| slot).collect();
+        for (_, connection) in &mut self.connections {
+            connection.begin_drain();
+        }
     }
 
     fn is_draining(&self) -> bool {
@@ -183,6 +187,9 @@ impl<K: Kernel> Reactor<K> {
         for slot in unfinished {
             self.serve(slot, Readiness::READABLE);
         }
+        // One that has an event in every turn would have one visit more in each.
+        self.unfinished.sort_unstable();
+        self.unfinished.dedup();
         // Keeps its memory for the next turn.
         self.ready = ready;
     }
@@ -234,6 +241,7 @@ impl<K: Kernel> Reactor<K> {
                 Err(error) => match Failure::from(&error) {
                     Failure::QueueEmpty if self.is_draining() => self.close_listener(),
                     Failure::QueueEmpty => self.acceptor.queue_emptied(),
+                    Failure::Interrupted => {}
                     Failure::ConnectionGone => log_events::connection_gone(&error),
                     Failure::Exhausted => self.acceptor.exhausted(&error, self.now),
                 },
@@ -252,7 +260,7 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         if let Err(error) = self.kernel.watch(&mut connection.socket, slot) {
-            connection.close(Reason::Failed(error.kind()));
+            connection.fail(error.kind());
             self.follow_up(slot);
         }
     }

@@ -1,0 +1,46 @@
+# Every command of the project. What takes more than a few lines is a script in docker/.
+.DEFAULT_GOAL := help
+.PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
+        netcat-test scale demo test clean cargo
+MAKEFLAGS += --no-print-directory
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+docker-compose-up: ## Build the images, start the server and two clients in the background
+	@docker/up.sh
+
+docker-compose-down: ## Stop and remove all containers of the project, and its network
+	@docker/down.sh
+
+docker-compose-logs: ## Follow the logs (Ctrl-C ends it); add "| grep server" to see one program
+	@docker/logs.sh
+
+docker-image: ## Build both images
+	@docker/build-images.sh
+
+build: cargo ## Build both programs on this machine (faster than the images; needs Rust)
+	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
+
+netcat-test: ## Test the echo with a real netcat, in a container of its own
+	@docker/netcat-test.sh
+
+scale: ## Bring the environment to N clients, 0 to 900: make scale CLIENTS=N
+	@docker/scale.sh "$$CLIENTS"
+
+demo: build ## The same without Docker: local processes, some seconds, then the drain
+	@docker/demo.sh
+
+test: cargo ## Test everything: format, lints, units, programs, scripts, containers
+	@cargo fmt --all --check || { echo 'error: not formatted: cargo fmt --all' >&2; exit 1; }
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo test --workspace --locked
+	@$(MAKE) build
+	@docker/scripts-test.sh
+	@docker/environment-test.sh
+
+clean: ## Remove build output and the project's images
+	@docker/clean.sh
+
+cargo:
+	@docker/need-cargo.sh

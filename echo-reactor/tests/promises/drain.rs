@@ -1,0 +1,261 @@
+//! What happens from the first signal to the exit.
+
+use rustix::process::Signal;
+
+use crate::support::peer::{End, Peer};
+use crate::support::server::Setup;
+use crate::support::stuck_peer::{LINE, StuckPeer, lines};
+use crate::support::{sockets, wait};
+
+/// Longer than any test may take: a drain that ends earlier has ended by itself.
+const LONG: &str = "1h";
+
+/// A connection lingers for 5 s at the most.
+const SHORTER_THAN_LINGERING: &str = "4s";
+
+const MEGABYTE: usize = 1024 * 1024;
+
+/// A server that keeps its connections, and has time to drain them.
+fn patient() -> Setup {
+    Setup::new().set("messages_per_connection", 0).set("drain_timeout", LONG)
+}
+
+#[test]
+fn every_connection_in_the_listen_queue_is_served() {
+    const PEERS: usize = 300;
+    let server = Setup::new().set("drain_timeout", LONG).start();
+    let frozen = server.freeze();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
+    let message = |number: usize| format!("message {number:03}\n");
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.send(message(number));
+    }
+    sockets::wait_for_queue(server.port, PEERS);
+    server.signal(Signal::TERM);
+    drop(frozen);
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.assert_gets(message(number));
+    }
+    let ended = server.wait();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("closed: its messages are answered (1 message)"), PEERS);
+    ended.log.assert_contains("Listener closed");
+    ended.log.assert_contains("All sockets closed, server stopped");
+}
+
+#[test]
+fn the_listen_queue_is_served_beyond_the_connection_limit() {
+    const PEERS: usize = 50;
+    let server = Setup::new().set("connections_max", 4).set("drain_timeout", LONG).start();
+    let idle: Vec<Peer> = (0..4).map(|_| Peer::connect(server.port)).collect();
+    server.log().wait_for_count("Got connection", 4);
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
+    for peer in &mut peers {
+        peer.send("queued\n");
+    }
+    server.signal(Signal::TERM);
+    for peer in &mut peers {
+        peer.assert_gets("queued\n");
+    }
+    server.wait().assert_left_with(0);
+    drop(idle);
+}
+
+#[test]
+fn every_message_that_has_arrived_is_answered() {
+    const PEERS: usize = 20;
+    let server = patient().start();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
+    for peer in &mut peers {
+        peer.assert_echoes("known to the server\n");
+    }
+    let frozen = server.freeze();
+    let mut message = vec![b'x'; 1000];
+    message[999] = b'\n';
+    let input = message.repeat(50);
+    // One byte more than the messages: the beginning of one that will never be complete.
+    for peer in &mut peers {
+        peer.send(&input);
+        peer.send("x");
+    }
+    sockets::wait_for_unread(server.port, PEERS * (input.len() + 1));
+    server.signal(Signal::TERM);
+    drop(frozen);
+    for peer in &mut peers {
+        peer.assert_gets(&input);
+    }
+    drop(peers);
+    let ended = server.wait();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("closed: the server is shutting down (51 messages)"), PEERS);
+}
+
+#[test]
+fn a_pending_reply_is_flushed_before_the_exit() {
+    let server = patient().start();
+    let mut stuck = StuckPeer::connect(&server);
+    server.signal(Signal::TERM);
+    server.log().wait_for("Listener closed");
+    stuck.assert_is_answered();
+    drop(stuck);
+    server.wait().assert_left_with(0);
+}
+
+/// Its replies are with the kernel, which has not sent them all: the peer did not read. What it
+/// sends behind the close must not destroy them.
+#[test]
+fn replies_on_their_way_survive_input_behind_the_drain() {
+    let server = patient().start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
+    let replies = lines(MEGABYTE);
+    peer.send(&replies);
+    server.log().wait_for_count("Message received", MEGABYTE / LINE);
+    sockets::wait_for_unread(server.port, 0);
+    server.signal(Signal::TERM);
+    server.log().wait_for("Listener closed");
+    peer.send("one more, too late to be answered\n");
+    peer.assert_gets(&replies);
+    drop(peer);
+    server.wait().assert_left_with(0);
+}
+
+#[test]
+fn new_connections_are_refused_while_it_drains() {
+    let server = patient().start();
+    let stuck = StuckPeer::connect(&server);
+    server.signal(Signal::TERM);
+    server.log().wait_for("Listener closed");
+    let error = Peer::try_connect(server.port).err().expect("nobody listens");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    stuck.peer.reset();
+    server.wait().assert_left_with(0);
+}
+
+#[test]
+fn at_the_deadline_a_peer_that_does_not_read_is_aborted() {
+    let server = patient().set("drain_timeout", "200ms").start();
+    let mut stuck = StuckPeer::connect(&server);
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_contains("Drain deadline passed: aborting 1 connection");
+    ended.log.assert_contains("closed: aborted, the server is shutting down");
+    ended.log.assert_contains("All sockets closed, server stopped");
+    // What was cut short must not look whole.
+    let (replies, end) = stuck.peer.read_to_end();
+    assert!(replies.len() < stuck.arrived);
+    assert_eq!(end, End::Reset);
+}
+
+/// All that it has sent was read, so that only the server knows that the reply is not whole.
+#[test]
+fn a_reply_that_is_cut_short_ends_in_a_reset() {
+    const MESSAGE: usize = 16 * MEGABYTE;
+    let server = Setup::new().set("message_max_bytes", MESSAGE).set("drain_timeout", "0s").start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
+    let mut message = vec![b'x'; MESSAGE];
+    message[MESSAGE - 1] = b'\n';
+    peer.send(&message);
+    server.log().wait_for("Message received");
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_contains("closed: aborted, the server is shutting down");
+    let (reply, end) = peer.read_to_end();
+    assert!(reply.len() < MESSAGE);
+    assert_eq!(end, End::Reset);
+}
+
+/// Their replies were large, so that they could still be on their way.
+#[test]
+fn idle_clients_that_have_read_a_lot_do_not_delay_the_exit() {
+    let server = patient().set("drain_timeout", SHORTER_THAN_LINGERING).start();
+    let mut idle: Vec<Peer> = (0..20).map(|_| Peer::connect(server.port)).collect();
+    let message = "x".repeat(10_000) + "\n";
+    for peer in &mut idle {
+        peer.assert_echoes(&message);
+    }
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_lacks("Drain deadline passed");
+    assert_eq!(ended.log.count("closed: the server is shutting down (1 message)"), 20);
+    for peer in &mut idle {
+        peer.assert_gets("");
+    }
+}
+
+#[test]
+fn without_time_to_drain_all_is_closed_at_once() {
+    let server = patient().set("drain_timeout", "0s").start();
+    let mut idle = Peer::connect(server.port);
+    idle.assert_echoes("known to the server\n");
+    let _stuck = StuckPeer::connect(&server);
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_contains("aborted");
+}
+
+#[test]
+fn idle_clients_do_not_delay_the_exit() {
+    const PEERS: usize = 100;
+    let server = patient().set("drain_timeout", SHORTER_THAN_LINGERING).start();
+    let mut idle: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
+    for peer in idle.iter_mut().skip(PEERS / 2) {
+        peer.assert_echoes("no longer a stranger\n");
+    }
+    // Half a message is no message.
+    idle[0].send("half a mess");
+    server.log().wait_for_count("Got connection", PEERS);
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_lacks("Drain deadline passed");
+    assert_eq!(ended.log.count("closed: the server is shutting down"), PEERS);
+    for peer in &mut idle {
+        peer.assert_gets("");
+    }
+}
+
+#[test]
+fn both_signals_drain() {
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+        let server = Setup::new().start();
+        server.signal(signal);
+        let ended = server.wait();
+        ended.assert_left_with(0);
+        ended.log.assert_contains(&format!("{name} received: draining 0 connections within 700ms"));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_drain() {
+    for (signal, code) in [(Signal::TERM, 128 + 15), (Signal::INT, 128 + 2)] {
+        let mut server = patient().start();
+        let mut stuck = StuckPeer::connect(&server);
+        server.signal(Signal::TERM);
+        server.log().wait_for("SIGTERM received: draining");
+        // Those that come right behind the first one belong to it.
+        wait::until("the exit", || {
+            server.signal(signal);
+            server.has_ended()
+        });
+        let ended = server.wait();
+        ended.assert_left_with(code);
+        ended.log.assert_contains("received again: leaving at once, aborting 1 connection");
+        assert_eq!(stuck.peer.read_to_end().1, End::Reset);
+    }
+}
+
+#[test]
+fn five_signals_at_once_are_one_drain() {
+    let server = patient().start();
+    let mut stuck = StuckPeer::connect(&server);
+    let frozen = server.freeze();
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM, Signal::INT, Signal::TERM] {
+        server.signal(signal);
+    }
+    drop(frozen);
+    server.log().wait_for("Listener closed");
+    stuck.assert_is_answered();
+    drop(stuck);
+    let ended = server.wait();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("draining"), 1);
+}

@@ -1,0 +1,188 @@
+//! What a peer or the kernel can do, and what comes of it: nothing.
+
+use std::thread;
+
+use rustix::process::Signal;
+
+use crate::support::command::is_available;
+use crate::support::peer::{End, Peer};
+use crate::support::server::{Server, Setup, send_signal};
+use crate::support::sockets;
+use crate::support::stuck_peer::StuckPeer;
+
+fn assert_serves(server: &Server) {
+    let mut peer = Peer::connect(server.port);
+    peer.send("still there?\n");
+    peer.end_output();
+    peer.assert_gets("still there?\n");
+}
+
+#[test]
+fn a_reset_in_the_listen_queue() {
+    let server = Setup::new().start();
+    let frozen = server.freeze();
+    for number in 0..20 {
+        let mut peer = Peer::connect(server.port);
+        if number % 2 == 0 {
+            peer.send("sent, but gone\n");
+        }
+        peer.reset();
+    }
+    let mut good = Peer::connect(server.port);
+    good.send("good\n");
+    sockets::wait_for_queue(server.port, 21);
+    drop(frozen);
+    good.assert_gets("good\n");
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_reply() {
+    let server = Setup::new().set("messages_per_connection", 0).start();
+    let stuck = StuckPeer::connect(&server);
+    let closed = format!("Connection {} closed: the peer has reset it", stuck.peer.name());
+    stuck.peer.reset();
+    server.log().wait_for(&closed);
+    assert_serves(&server);
+    server.terminate().assert_left_with(0);
+}
+
+/// A peer that is gone must not be confused with the one that gets its place.
+#[test]
+fn an_event_for_a_connection_that_is_gone() {
+    let server = Setup::new().set("messages_per_connection", 0).start();
+    for round in 0..50 {
+        let mut gone = Peer::connect(server.port);
+        gone.assert_echoes("first\n");
+        let frozen = server.freeze();
+        gone.send("the last words of one that is gone\n");
+        if round % 2 == 0 {
+            gone.reset();
+        } else {
+            drop(gone);
+        }
+        let mut newcomer = Peer::connect(server.port);
+        newcomer.send("newcomer\n");
+        newcomer.end_output();
+        drop(frozen);
+        newcomer.assert_gets("newcomer\n");
+    }
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn signals_that_mean_nothing_change_nothing() {
+    let server = Setup::new().set("messages_per_connection", 0).start();
+    let pid = server.pid();
+    let mut peer = Peer::connect(server.port);
+    let storm = thread::spawn(move || {
+        for _ in 0..200 {
+            for signal in [Signal::WINCH, Signal::STOP, Signal::WINCH, Signal::CONT] {
+                send_signal(pid, signal);
+            }
+        }
+    });
+    let mut rounds = 0;
+    while !storm.is_finished() || rounds < 1000 {
+        peer.assert_echoes(&format!("round {rounds}\n"));
+        rounds += 1;
+    }
+    storm.join().expect("signals can be sent");
+    drop(peer);
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("Message received"), rounds);
+    ended.log.assert_contains(&format!("closed: the peer has closed ({rounds} messages)"));
+}
+
+/// The kernel's side of `strace`: what a system call returns instead of what it would.
+fn with_faults(fault: &str) -> Setup {
+    let traced = fault.split(':').next().expect("system calls").to_owned();
+    let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
+    // With -D the server, not strace, is the process that was started.
+    let strace = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    Setup::new().under(&strace)
+}
+
+fn can_inject_faults() -> bool {
+    is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"])
+}
+
+#[test]
+fn connections_that_are_gone_before_they_are_accepted() {
+    if !can_inject_faults() {
+        return;
+    }
+    for error in ["ECONNABORTED", "EPROTO", "EINTR", "EHOSTUNREACH"] {
+        let server = with_faults(&format!("accept4:error={error}:when=1..5")).start();
+        let mut peer = Peer::connect(server.port);
+        peer.send("hello\n");
+        peer.assert_gets("hello\n");
+        let ended = server.terminate();
+        ended.assert_left_with(0);
+        ended.log.assert_lacks("Accepting pauses");
+    }
+}
+
+#[test]
+fn a_kernel_without_memory_or_descriptors_for_a_connection() {
+    if !can_inject_faults() {
+        return;
+    }
+    for (error, text) in [
+        ("ENOBUFS", "No buffer space available"),
+        ("ENOMEM", "Cannot allocate memory"),
+        ("ENFILE", "Too many open files in system"),
+    ] {
+        let server = with_faults(&format!("accept4:error={error}:when=1..3")).start();
+        let mut peers: Vec<Peer> = (0..3).map(|_| Peer::connect(server.port)).collect();
+        for peer in &mut peers {
+            peer.send("hello\n");
+        }
+        for peer in &mut peers {
+            peer.assert_gets("hello\n");
+        }
+        let ended = server.terminate();
+        ended.assert_left_with(0);
+        ended.log.assert_contains(&format!("Accepting pauses: {text}"));
+        ended.log.assert_contains("Proceed to accept new connections");
+    }
+}
+
+#[test]
+fn system_calls_that_are_interrupted_are_repeated() {
+    if !can_inject_faults() {
+        return;
+    }
+    let every_other = "recvfrom,accept4,epoll_wait:error=EINTR:when=1+2";
+    let server = with_faults(every_other).set("messages_per_connection", 0).start();
+    for _ in 0..5 {
+        let mut peer = Peer::connect(server.port);
+        for _ in 0..20 {
+            peer.assert_echoes("hello\n");
+        }
+        peer.end_output();
+        peer.assert_gets("");
+    }
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn a_connection_that_cannot_be_watched_is_closed() {
+    if !can_inject_faults() {
+        return;
+    }
+    // The first three are the signals, the log and the listener.
+    let server = with_faults("epoll_ctl:error=ENOSPC:when=4..5").start();
+    for _ in 0..2 {
+        let mut idle = Peer::connect(server.port);
+        let (bytes, end) = idle.read_to_end();
+        // An end would say that nothing was owed.
+        assert_eq!((bytes.len(), end), (0, End::Reset));
+    }
+    let mut slow = Peer::connect(server.port);
+    server.log().wait_for_count("Got connection", 3);
+    slow.send("watched\n");
+    slow.assert_gets("watched\n");
+    server.terminate().assert_left_with(0);
+}

@@ -1,0 +1,256 @@
+//! What is bounded, and what happens at each bound.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+use crate::support::peer::{End, Peer, assert_same};
+use crate::support::server::{Server, Setup};
+use crate::support::stuck_peer::StuckPeer;
+use crate::support::{proc, sockets, wait};
+
+const MEGABYTE: usize = 1024 * 1024;
+
+fn unlimited_lines() -> Setup {
+    Setup::new().set("messages_per_connection", 0)
+}
+
+#[test]
+fn the_connection_limit_holds_and_goes_on() {
+    let server = unlimited_lines().set("connections_max", 3).start();
+    let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(server.port)).collect();
+    for peer in &mut peers {
+        peer.send("hello\n");
+    }
+    let mut waiting = peers.split_off(3);
+    for peer in &mut peers {
+        assert_same(&peer.read(6), b"hello\n");
+    }
+    server.log().wait_for("Accepting pauses: the limit of 3 connections is reached");
+    sockets::wait_for_queue(server.port, 3);
+    assert!(waiting.iter().all(|peer| !peer.has_input()));
+    // One leaves, one comes in, no matter how often.
+    while !waiting.is_empty() {
+        drop(peers.remove(0));
+        let mut next = waiting.remove(0);
+        assert_same(&next.read(6), b"hello\n");
+        sockets::wait_for_queue(server.port, waiting.len());
+        peers.push(next);
+    }
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let server = unlimited_lines().set("idle_timeout", "500ms").start();
+    let start = Instant::now();
+    let mut silent = Peer::connect(server.port);
+    let mut once = Peer::connect(server.port);
+    once.assert_echoes("only this\n");
+    silent.assert_gets("");
+    once.assert_gets("");
+    // The server counts whole milliseconds.
+    assert!(start.elapsed() >= Duration::from_millis(499));
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("closed: no byte for idle_timeout"), 2);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_idle_too() {
+    // Long enough for the peer to get stuck.
+    let server = unlimited_lines().set("idle_timeout", "2s").start();
+    let mut stuck = StuckPeer::connect(&server);
+    let closed = format!("Connection {} closed: no byte for idle_timeout", stuck.peer.name());
+    server.log().wait_for(&closed);
+    // What was cut short must not look whole.
+    assert_eq!(stuck.peer.read_to_end().1, End::Reset);
+}
+
+#[test]
+fn a_slow_message_is_closed_at_its_total_deadline() {
+    let server = unlimited_lines().set("message_timeout", "300ms").start();
+    let mut patient = Peer::connect(server.port);
+    patient.assert_echoes("between two messages is no hurry\n");
+    let mut slow = Peer::connect(server.port);
+    let start = Instant::now();
+    // Every byte puts the idle deadline off, none the message's.
+    wait::until("the slow peer closed", || slow.has_input() || slow.try_send("x").is_err());
+    // The server counts whole milliseconds.
+    assert!(start.elapsed() >= Duration::from_millis(299));
+    patient.assert_echoes("still here\n");
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("closed: a message was not complete within message_timeout"), 1);
+}
+
+fn limit_descriptors(server: &Server, count: u64) {
+    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(pid, Resource::Nofile, limit).expect("a process of our own");
+}
+
+const PAUSE: &str = "Accepting pauses: Too many open files";
+
+#[test]
+fn without_descriptors_it_pauses_and_goes_on_by_itself() {
+    let server = unlimited_lines().start();
+    let before = proc::descriptor_limit(server.pid());
+    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 3));
+    let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(server.port)).collect();
+    for peer in &mut peers {
+        peer.send("hello\n");
+    }
+    for peer in &mut peers[..3] {
+        assert_same(&peer.read(6), b"hello\n");
+    }
+    server.log().wait_for(PAUSE);
+    let ticks = proc::processor_ticks(server.pid());
+    // The log tells of it once a second.
+    server.log().wait_for_count(PAUSE, 3);
+    let used = proc::processor_ticks(server.pid()) - ticks;
+    assert!(used < 20, "{used} ticks in two seconds of waiting");
+    assert!(peers[3..].iter().all(|peer| !peer.has_input()));
+    // Neither a new connection nor a closed one helps.
+    limit_descriptors(&server, before);
+    for peer in &mut peers[3..] {
+        assert_same(&peer.read(6), b"hello\n");
+    }
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn without_descriptors_a_closed_connection_lets_the_next_one_in() {
+    let server = Setup::new().start();
+    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 1));
+    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(server.port)).collect();
+    for peer in peers.iter_mut().rev() {
+        peer.send("hello\n");
+    }
+    for peer in &mut peers {
+        peer.assert_gets("hello\n");
+    }
+    server.terminate().assert_left_with(0);
+}
+
+/// A block that shows every loss: its length has no common factor with a buffer's.
+fn block() -> Vec<u8> {
+    (0..1_000_003_u32).map(|index| u8::try_from(index % 251).expect("a byte")).collect()
+}
+
+#[test]
+fn a_peer_that_never_reads_costs_no_memory() {
+    const BLOCKS: usize = 100;
+    let server = Setup::new().set("framing", "stream").start_silent();
+    let mut other = Peer::connect(server.port);
+    other.assert_echoes("hello");
+    let before = proc::resident_bytes(server.pid());
+
+    let mut pusher = Peer::connect(server.port);
+    let mut writer = pusher.second_handle();
+    let writing = thread::spawn(move || {
+        let block = block();
+        (0..BLOCKS).for_each(|_| writer.send(&block));
+        writer.end_output();
+    });
+    let mut last_unread = 0;
+    wait::until("the server not reading", || {
+        // Others are served all the while.
+        other.assert_echoes("ping");
+        let unread = sockets::unread_bytes(server.port);
+        std::mem::replace(&mut last_unread, unread) == unread && unread > 0
+    });
+    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
+    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+
+    let block = block();
+    (0..BLOCKS).for_each(|_| assert_same(&pusher.read(block.len()), &block));
+    pusher.assert_gets("");
+    writing.join().expect("the server takes it all");
+    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
+    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+}
+
+#[test]
+fn a_flooder_does_not_keep_others_waiting() {
+    const OTHERS: usize = 50;
+    // What is acknowledged is read in pieces of 1 KiB, so that a hundred of them can wait.
+    let server = unlimited_lines().set("reply", "acknowledge").start();
+    let mut flooder = Peer::connect(server.port);
+    let mut others: Vec<Peer> = (0..OTHERS).map(|_| Peer::connect(server.port)).collect();
+    server.log().wait_for_count("Got connection", OTHERS + 1);
+
+    let frozen = server.freeze();
+    let mut message = [b'x'; 1024];
+    message[1023] = b'\n';
+    let _ = flooder.send_while_there_is_room(&message.repeat(1000));
+    let waiting = sockets::unread_bytes(server.port) / message.len();
+    assert!(waiting >= 64, "only {waiting} messages to flood with");
+    for other in &mut others {
+        other.send("short\n");
+    }
+    drop(frozen);
+    let expected = "Your Message has been received: b'short'\n";
+    for other in &mut others {
+        assert_same(&other.read(expected.len()), expected.as_bytes());
+    }
+    // Counted in the log, for time would tell of the machine.
+    server.log().wait_for_count("b'short'", OTHERS);
+    let log = server.log().containing("Message received");
+    let position = |text: &str| log.iter().rposition(|line| line.contains(text)).expect("a line");
+    let before_last = &log[..position("b'short'")];
+    let flood_lines = before_last.iter().filter(|line| line.contains("b'xxx")).count();
+    assert!(flood_lines <= 32, "{flood_lines} messages of the flooder came first");
+}
+
+#[test]
+fn ten_thousand_connections_leave_nothing_behind() {
+    const BATCHES: usize = 100;
+    let server = Setup::new().set("connections_max", 200).start();
+    mixed_batch(&server);
+    let descriptors = without_connections(&server);
+    let memory = proc::resident_bytes(server.pid());
+    (0..BATCHES).for_each(|_| mixed_batch(&server));
+    assert_eq!(without_connections(&server), descriptors);
+    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
+    assert!(grown < MEGABYTE, "{grown} bytes more");
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("Got connection"), (BATCHES + 1) * 100);
+}
+
+/// A hundred connections: good ones, resets, idle ones, and half-closed ones.
+fn mixed_batch(server: &Server) {
+    let mut peers: Vec<Peer> = (0..100).map(|_| Peer::connect(server.port)).collect();
+    for (number, mut peer) in peers.drain(..).enumerate() {
+        match number % 4 {
+            0 => {
+                peer.send("good\n");
+                peer.assert_gets("good\n");
+            }
+            1 => {
+                peer.send("half a mess");
+                peer.reset();
+            }
+            2 => drop(peer),
+            _ => {
+                peer.send("half-closed");
+                peer.end_output();
+                peer.assert_gets("half-closed");
+            }
+        }
+    }
+}
+
+/// How many descriptors the server has once all its connections are closed.
+fn without_connections(server: &Server) -> usize {
+    let log = server.log();
+    wait::until("all connections closed", || {
+        let accepted = log.containing("Got connection").len();
+        accepted > 0
+            && accepted.is_multiple_of(100)
+            && accepted == log.containing(") closed: ").len()
+    });
+    proc::descriptors(server.pid())
+}

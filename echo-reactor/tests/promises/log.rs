@@ -1,0 +1,243 @@
+//! What the log says, and what happens when nobody reads it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::{fs, process};
+
+use rustix::process::Signal;
+
+use crate::support::command::{Running, is_available};
+use crate::support::log_lines::{Log, LogLines};
+use crate::support::peer::Peer;
+use crate::support::proc;
+use crate::support::server::{Server, Setup};
+
+/// Lines of one connection: accepted, message, closed.
+const LINES_PER_CONNECTION: usize = 3;
+
+/// Lines before the first connection and behind the last one.
+const OTHER_LINES: usize = 6;
+
+#[test]
+fn a_whole_life_in_the_words_of_the_original() {
+    let server = Setup::new().start();
+    let mut peer = Peer::connect(server.port);
+    let (port, name) = (server.port, peer.name());
+    peer.send("[CLIENT 1] Message number 1 sent\n");
+    peer.assert_gets("[CLIENT 1] Message number 1 sent\n");
+    let ended = server.terminate();
+    let lines: Vec<String> = ended.log.0.iter().map(|line| text_of(line).to_owned()).collect();
+    let message = "b'[CLIENT 1] Message number 1 sent'";
+    assert!(lines[0].starts_with("INFO     Configuration: ip: 127.0.0.1 | port: 0 | "));
+    assert_eq!(
+        lines[1..],
+        [
+            format!("INFO     Listening on ('127.0.0.1', {port})"),
+            "INFO     Proceed to accept new connections".to_owned(),
+            format!("INFO     Got connection from {name}"),
+            format!("INFO     Message received from connection {name}. Msg: {message}"),
+            format!("INFO     Connection {name} closed: its messages are answered (1 message)"),
+            "INFO     SIGTERM received: draining 0 connections within 700ms".to_owned(),
+            "INFO     Listener closed".to_owned(),
+            "INFO     All sockets closed, server stopped".to_owned(),
+        ]
+    );
+}
+
+/// The line without its time; panics unless it is printable ASCII and begins with a time.
+fn text_of(line: &[u8]) -> &str {
+    assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')), "\"{}\"", line.escape_ascii());
+    let line = str::from_utf8(line).expect("ASCII is text");
+    let is_time = line.len() > 20
+        && line.bytes().zip(*b"0000-00-00 00:00:00 ").all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        });
+    assert!(is_time, "no time: {line}");
+    &line[20..]
+}
+
+#[test]
+fn nothing_that_a_peer_sends_gets_into_the_log_as_it_is() {
+    let every_byte: Vec<u8> = (0..=255).filter(|byte| *byte != b'\n').collect();
+    let forged = b"x'\r2020-04-10 23:10:54 INFO     Connection ('1.2.3.4', 5) closed: forged";
+    let messages: [&[u8]; 5] = [
+        &every_byte,
+        forged,
+        b"\x1b[2J\x1b]0;title\x07",
+        "ñ\u{2028}\u{202e}".as_bytes(),
+        &[0; 5000],
+    ];
+    let server = Setup::new().start();
+    for message in messages {
+        let mut peer = Peer::connect(server.port);
+        peer.send(message);
+        peer.end_output();
+        peer.assert_gets(message);
+    }
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    let texts: Vec<&str> = ended.log.0.iter().map(|line| text_of(line)).collect();
+    assert_eq!(texts.len(), OTHER_LINES + LINES_PER_CONNECTION * messages.len());
+    ended.log.assert_contains(r"Msg: b'\x1b[2J\x1b]0;title\x07'");
+    ended.log.assert_contains("'... (5000 bytes)");
+    let longest = ended.log.0.iter().map(Vec::len).max();
+    assert!(longest < Some(4 * 512 + 200), "{longest:?}");
+}
+
+/// More lines than a pipe and the server's own buffer hold.
+const FLOOD: usize = 5000;
+
+/// One connection on which `count` messages go forth and back.
+fn talk(server: &Server, count: usize) {
+    let message = "x".repeat(500) + "\n";
+    let mut peer = Peer::connect(server.port);
+    for _ in 0..count {
+        peer.assert_echoes(&message);
+    }
+    peer.end_output();
+    peer.assert_gets("");
+}
+
+fn unlimited_lines() -> Setup {
+    Setup::new().set("messages_per_connection", 0)
+}
+
+fn assert_survives_a_stalled_reader(reader: impl Read + Send + 'static, writer: OwnedFd) {
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, 1);
+    let memory = proc::resident_bytes(server.pid());
+    talk(&server, FLOOD);
+    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
+    assert!(grown < 4 * 1024 * 1024, "{grown} bytes more");
+
+    let log = LogLines::gather(reader);
+    log.wait_for("dropped: the log is not read fast enough");
+    talk(&server, 1);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    let log = log.whole();
+    log.assert_contains("All sockets closed, server stopped");
+    let reports = log.containing("dropped: the log is not read fast enough");
+    let dropped: usize = reports.iter().map(|report| dropped_lines(report)).sum();
+    // Three connections: each is accepted, talks, and is closed.
+    let events = OTHER_LINES + 3 * 2 + FLOOD + 2;
+    assert_eq!(log.0.len() - reports.len() + dropped, events, "{reports:?}");
+}
+
+/// The number in `… WARN     17 log lines were dropped: …`.
+fn dropped_lines(report: &str) -> usize {
+    let number = report.split_whitespace().nth(3).and_then(|word| word.parse().ok());
+    number.unwrap_or_else(|| panic!("no number in {report}"))
+}
+
+#[test]
+fn a_pipe_that_is_not_read_stalls_only_the_log() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    assert_survives_a_stalled_reader(reader, writer.into());
+}
+
+#[test]
+fn a_socket_that_is_not_read_stalls_only_the_log() {
+    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
+    assert_survives_a_stalled_reader(reader, writer.into());
+}
+
+fn assert_survives_a_closed_reader(reader: impl Read, writer: OwnedFd) {
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, 1);
+    drop(reader);
+    talk(&server, FLOOD);
+    assert_eq!(server.terminate().status.code(), Some(0));
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_any_more_costs_the_log_alone() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    assert_survives_a_closed_reader(reader, writer.into());
+}
+
+#[test]
+fn a_socket_that_nobody_reads_any_more_costs_the_log_alone() {
+    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
+    assert_survives_a_closed_reader(reader, writer.into());
+}
+
+#[test]
+fn stderr_may_be_closed_from_the_beginning() {
+    let shell = ["sh", "-c", "exec \"$0\" \"$@\" 2>&-"];
+    let server = unlimited_lines().under(&shell).start_with_log(Stdio::null());
+    talk(&server, 10);
+    assert_eq!(server.terminate().status.code(), Some(0));
+}
+
+#[test]
+fn a_file_gets_the_whole_log() {
+    let path = scratch_file("log");
+    let server = unlimited_lines().start_with_log(File::create(&path).expect("a file"));
+    talk(&server, FLOOD);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    let text = fs::read_to_string(&path).expect("the log");
+    fs::remove_file(&path).expect("the log");
+    assert_eq!(text.lines().count(), OTHER_LINES + 2 + FLOOD);
+}
+
+/// A path of this process's own, where the build puts what it needs no longer.
+fn scratch_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()))
+}
+
+/// Fewer lines than make the server drop some, and more than a pipe holds.
+const BACKLOG: usize = 1000;
+
+#[test]
+fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, BACKLOG);
+    let frozen = server.freeze();
+    server.signal(Signal::TERM);
+    let log = LogLines::gather(reader);
+    drop(frozen);
+    assert_eq!(server.wait().status.code(), Some(0));
+    assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + BACKLOG);
+}
+
+/// No peer can make the server panic, so the kernel has to do what it never does.
+#[test]
+fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
+    if !is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"]) {
+        return;
+    }
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, BACKLOG);
+    let frozen = server.freeze();
+    let _strace = break_epoll(server.pid());
+    let log = LogLines::gather(reader);
+    drop(frozen);
+    assert!(!server.wait().status.success());
+    let Log(lines) = log.whole();
+    let events = lines.iter().take_while(|line| line.starts_with(b"20")).count();
+    // All that comes before a drain.
+    assert_eq!(events, OTHER_LINES / 2 + 2 + BACKLOG);
+    assert!(lines[events..].iter().any(|line| contains(line, b"epoll_wait fails")));
+}
+
+/// Makes every further `epoll_wait` of the process fail.
+fn break_epoll(pid: u32) -> Running {
+    let mut strace = Command::new("strace");
+    strace.args(["-o", "/dev/null", "-e", "inject=epoll_wait,epoll_pwait:error=EBADF", "-p"]);
+    let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut strace = Running(strace.spawn().expect("strace can start"));
+    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
+    messages.wait_for("attached");
+    strace
+}
+
+fn contains(line: &[u8], text: &[u8]) -> bool {
+    line.windows(text.len()).any(|part| part == text)
+}

@@ -1,0 +1,209 @@
+//! How the server starts, or says why it does not.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::command::{Finished, is_available, run};
+use crate::support::peer::Peer;
+use crate::support::proc;
+use crate::support::server::{PROGRAM, Setup, command_without_settings, free_port};
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = command_without_settings(PROGRAM);
+    command.args(arguments);
+    command
+}
+
+/// What becomes of a configuration file with this text.
+fn check_file(name: &str, text: &str) -> Finished {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).expect("a file");
+    let finished = run(program(&["--check", "--config"]).arg(&path));
+    fs::remove_file(&path).expect("the file");
+    finished
+}
+
+/// Panics unless the program has refused with one line that contains all of `parts`.
+fn assert_refused(finished: &Finished, code: i32, parts: &[&str]) {
+    let text = &finished.stderr;
+    assert_eq!(finished.code, Some(code), "{text}");
+    assert_eq!((text.lines().count(), finished.stdout.as_str()), (1, ""), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    for option in ["--help", "-h"] {
+        let help = run(&mut program(&[option]));
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+        for word in ["--config", "--check", "SERVER_DRAIN_TIMEOUT", "RUST_LOG", "SIGTERM", "143"] {
+            assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
+        }
+    }
+    for option in ["--version", "-V"] {
+        let version = run(&mut program(&[option]));
+        assert_eq!(version.code, Some(0));
+        assert_eq!(version.stdout, concat!("echo-reactor ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+}
+
+#[test]
+fn a_mistake_on_the_command_line() {
+    for (arguments, part) in [
+        (&["--prot"][..], "--prot"),
+        (&["extra"], "extra"),
+        (&["--config"], "--config"),
+        (&["--check=yes"], "--check"),
+    ] {
+        assert_refused(&run(&mut program(arguments)), 2, &["echo-reactor: ", part, "--help"]);
+    }
+}
+
+#[test]
+fn a_mistake_in_the_file_names_line_and_key() {
+    for (text, parts) in [
+        ("server:\n  prt: 1\n", &[":2", "prt", "port"][..]),
+        ("serv:\n  port: 1\n", &[":1", "serv", "server"]),
+        ("server:\n  port: 65536\n", &[":2", "port", "65536", "0 to 65535"]),
+        ("server:\n  port: [1]\n", &[":2", "port"]),
+        ("server:\n  ip: localhost\n", &[":2", "ip", "localhost", "IPv4"]),
+        ("server:\n  framing: lines\n", &[":2", "framing", "line, stream"]),
+        ("server:\n  idle_timeout: 1M\n", &[":2", "idle_timeout", "1M", "1m2s"]),
+        ("server:\n  idle_timeout: 10\n", &[":2", "idle_timeout", "10"]),
+        ("server:\n  port:\n", &[":2", "port"]),
+        ("server:\n  port: 1\n  port: 2\n", &["port"]),
+        ("server:\n\tport: 1\n", &[":2", "tabs"]),
+        ("log:\n  level: loud\n", &[":2", "level", "loud", "debug"]),
+        ("server:\n  framing: stream\n  reply: acknowledge\n", &["framing", "reply"]),
+    ] {
+        assert_refused(&check_file("mistake.yaml", text), 2, parts);
+    }
+    assert_refused(&run(&mut program(&["--check", "--config", "/"])), 2, &["directory"]);
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    for (name, value, part) in [
+        ("SERVER_PORT", "abc", "0 to 65535"),
+        ("SERVER_PORT", "", "0 to 65535"),
+        ("SERVER_DRAIN_TIMEOUT", "soon", "1m2s"),
+        ("RUST_LOG", "inof", "info"),
+    ] {
+        let finished = run(program(&["--config", "/dev/null"]).env(name, value));
+        assert_refused(&finished, 2, &[name, part]);
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("precedence.yaml");
+    fs::write(&path, "server:\n  port: 1111\n  listen_backlog: 7\n").expect("a file");
+    let mut command = program(&["--check", "--config"]);
+    let checked = run(command.arg(&path).env("SERVER_PORT", "2222").env("RUST_LOG", "warn"));
+    fs::remove_file(&path).expect("the file");
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    for line in ["  port: 2222\n", "  listen_backlog: 7\n", "  connections_max: 1000\n", "warn"] {
+        assert!(checked.stdout.contains(line), "no {line:?} in {}", checked.stdout);
+    }
+}
+
+#[test]
+fn what_check_prints_is_a_file_that_says_the_same() {
+    let defaults = check_file("empty.yaml", "");
+    assert_eq!(defaults.code, Some(0));
+    let text = "server:\n  ip: '::'\n  idle_timeout: 90s\n  reply: acknowledge\n";
+    let checked = check_file("some.yaml", text);
+    assert_ne!(checked.stdout, defaults.stdout);
+    assert_eq!(check_file("again.yaml", &checked.stdout).stdout, checked.stdout);
+}
+
+#[test]
+fn the_file_that_comes_with_it_holds_the_defaults() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config.yaml");
+    let checked = run(&mut program(&["--check", "--config", path]));
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    assert_eq!(checked.stdout, check_file("defaults.yaml", "").stdout);
+}
+
+#[test]
+fn a_missing_file_means_defaults_and_says_so() {
+    let missing = ["--config", "/nowhere/config.yaml"];
+    let checked = run(&mut program(&["--check", missing[0], missing[1]]));
+    assert_eq!((checked.code, checked.stdout), (Some(0), check_file("no.yaml", "").stdout));
+    assert!(checked.stderr.contains("/nowhere/config.yaml not found, using defaults"));
+    // The last of two paths counts.
+    let shell = ["sh", "-c", "exec \"$0\" \"$@\" --config /nowhere/config.yaml"];
+    let ended = Setup::new().under(&shell).start().terminate();
+    ended.log.assert_contains("WARN     /nowhere/config.yaml not found, using defaults");
+}
+
+#[test]
+fn a_port_in_use() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = other.local_addr().expect("an address").port();
+    let finished = run(&mut Setup::new().set("port", port).log_level("error").command());
+    assert_refused(
+        &finished,
+        1,
+        &["ERROR ", "in use", &format!("127.0.0.1:{port}"), "SERVER_PORT"],
+    );
+}
+
+#[test]
+fn an_address_of_another_machine() {
+    // TEST-NET-3 (RFC 5737): no machine has it.
+    let finished = run(&mut Setup::new().set("ip", "203.0.113.1").log_level("error").command());
+    assert_refused(&finished, 1, &["ERROR ", "203.0.113.1", "SERVER_IP"]);
+}
+
+#[test]
+fn a_restart_at_once_gets_the_same_port() {
+    let port = free_port();
+    for round in 0..10 {
+        let server = Setup::new().set("port", port).start();
+        let mut open = Peer::connect(port);
+        open.send("half a mess");
+        let mut peer = Peer::connect(port);
+        peer.send(format!("round {round}\n"));
+        peer.assert_gets(format!("round {round}\n"));
+        server.terminate().assert_left_with(0);
+    }
+}
+
+#[test]
+fn peers_of_both_families() {
+    let server = Setup::new().set("ip", "::").start();
+    for (ip, name) in [
+        (IpAddr::from(Ipv6Addr::LOCALHOST), "('::1', "),
+        (IpAddr::from(Ipv4Addr::LOCALHOST), "('127.0.0.1', "),
+    ] {
+        let mut peer = Peer::connect_to(ip, server.port);
+        assert!(peer.name().starts_with(name));
+        peer.send("hello\n");
+        peer.assert_gets("hello\n");
+        server.log().wait_for(&format!("Connection {} closed", peer.name()));
+    }
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
+    if !is_available(&["prlimit", "--version"]) {
+        return;
+    }
+    let setup = || Setup::new().set("connections_max", 1500);
+    let raised = setup().under(&["prlimit", "--nofile=64:4000"]).start();
+    let limit = proc::descriptor_limit(raised.pid());
+    assert!((1500..4000).contains(&limit), "{limit}");
+    raised.terminate().log.assert_lacks("WARN");
+
+    let short = setup().under(&["prlimit", "--nofile=64:200"]).start();
+    assert_eq!(proc::descriptor_limit(short.pid()), 200);
+    let ended = short.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");
+}

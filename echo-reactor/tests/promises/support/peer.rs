@@ -1,0 +1,174 @@
+//! A peer of the server: a blocking socket, and what can be done to it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::wait::CEILING;
+
+/// One end of a connection; the server has the other.
+pub(crate) struct Peer {
+    socket: TcpStream,
+}
+
+/// How a connection ended, as its peer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The server has ended its output in order.
+    Clean,
+    /// The connection was reset.
+    Reset,
+}
+
+impl Peer {
+    /// Connects to the server on this host.
+    pub(crate) fn connect(port: u16) -> Peer {
+        Peer::try_connect(port).expect("the server listens")
+    }
+
+    /// Connects to the server on this host.
+    pub(crate) fn try_connect(port: u16) -> io::Result<Peer> {
+        Peer::from_socket(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
+    }
+
+    /// Connects to another address of this host.
+    pub(crate) fn connect_to(ip: IpAddr, port: u16) -> Peer {
+        let socket = TcpStream::connect((ip, port)).expect("the server listens");
+        Peer::from_socket(socket).expect("options are taken")
+    }
+
+    /// Connects with a receive buffer as small as the kernel lets it be, at least `bytes`.
+    pub(crate) fn connect_with_receive_buffer(port: u16, bytes: usize) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // Before the connection is made: it decides on the window that is offered.
+        socket.set_recv_buffer_size(bytes).expect("a small buffer");
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        socket.connect(&server.into()).expect("the server listens");
+        Peer::from_socket(socket.into()).expect("options are taken")
+    }
+
+    fn from_socket(socket: TcpStream) -> io::Result<Peer> {
+        // What was sent with one call leaves as one segment, at once.
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(CEILING))?;
+        socket.set_write_timeout(Some(CEILING))?;
+        Ok(Peer { socket })
+    }
+
+    /// This end's address, as the server's log shows it.
+    pub(crate) fn name(&self) -> String {
+        let address = self.socket.local_addr().expect("an address");
+        format!("('{}', {})", address.ip(), address.port())
+    }
+
+    /// A second handle, for a thread that writes while this one reads.
+    pub(crate) fn second_handle(&self) -> Peer {
+        Peer { socket: self.socket.try_clone().expect("a descriptor") }
+    }
+
+    /// Sends all of `bytes`.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).expect("the server takes input");
+    }
+
+    /// Sends all of `bytes`, if the connection lasts.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.socket.write_all(bytes.as_ref())
+    }
+
+    /// Sends `bytes` and the end of the output in one segment.
+    pub(crate) fn send_with_end(&mut self, bytes: &[u8]) {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let sent = rustix::net::send(&self.socket, bytes, flags).expect("the server takes input");
+        assert_eq!(sent, bytes.len());
+        self.end_output();
+    }
+
+    /// Sends a byte as urgent data.
+    pub(crate) fn send_urgent(&mut self, byte: u8) {
+        let sent = SockRef::from(&self.socket).send_out_of_band(&[byte]).expect("input is taken");
+        assert_eq!(sent, 1);
+    }
+
+    /// Sends until there is no more room, and returns how much that was.
+    pub(crate) fn send_while_there_is_room(&mut self, bytes: &[u8]) -> usize {
+        self.socket.set_nonblocking(true).expect("a socket can be");
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.socket.write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("the server takes input: {error}"),
+            }
+        }
+        self.socket.set_nonblocking(false).expect("a socket can be");
+        sent
+    }
+
+    /// Ends the output, and can still read.
+    pub(crate) fn end_output(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("a connection");
+    }
+
+    /// Reads exactly `count` bytes.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.socket.read_exact(&mut bytes).expect("that many bytes");
+        bytes
+    }
+
+    /// Reads all that comes, and how it ends.
+    pub(crate) fn read_to_end(&mut self) -> (Vec<u8>, End) {
+        let mut bytes = Vec::new();
+        let end = match self.socket.read_to_end(&mut bytes) {
+            Ok(_) => End::Clean,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
+            Err(error) => panic!("neither an end nor a reset: {error}"),
+        };
+        (bytes, end)
+    }
+
+    /// Panics unless `expected` comes, and behind it a clean end.
+    pub(crate) fn assert_gets(&mut self, expected: impl AsRef<[u8]>) {
+        let (bytes, end) = self.read_to_end();
+        assert_same(&bytes, expected.as_ref());
+        assert_eq!(end, End::Clean, "{} had all bytes, then a reset", self.name());
+    }
+
+    /// Sends a message and panics unless it comes back; the connection stays open.
+    pub(crate) fn assert_echoes(&mut self, message: &str) {
+        self.send(message);
+        let reply = self.read(message.len());
+        assert_same(&reply, message.as_bytes());
+    }
+
+    /// Whether something has come, or the end; it is not taken.
+    pub(crate) fn has_input(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("a socket can be");
+        let peeked = self.socket.peek(&mut [0]);
+        self.socket.set_nonblocking(false).expect("a socket can be");
+        !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("an option");
+    }
+}
+
+/// Like `assert_eq!`, but shows where the difference is instead of megabytes of both.
+pub(crate) fn assert_same(actual: &[u8], expected: &[u8]) {
+    let same = actual.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    let show = |bytes: &[u8]| bytes[same..].iter().take(40).copied().collect::<Vec<u8>>();
+    assert!(
+        actual == expected,
+        "{} bytes came, {} were expected; from byte {same} on \"{}\" came, not \"{}\"",
+        actual.len(),
+        expected.len(),
+        show(actual).escape_ascii(),
+        show(expected).escape_ascii(),
+    );
+}

@@ -1,0 +1,85 @@
+//! What `/proc/net/tcp` tells of the server's side of its connections (`proc_net(5)`).
+
+use std::fs;
+
+use super::wait;
+
+const ESTABLISHED: &str = "01";
+const CLOSE_WAIT: &str = "08";
+const LISTEN: &str = "0A";
+/// With its neighbours, for it is looked for in the whole line.
+const TIME_WAIT: &str = " 06 00000000:00000000 ";
+
+struct Row {
+    local_port: u16,
+    state: String,
+    /// Bytes that were not read yet; for a listener, connections that were not accepted yet.
+    receive_queue: usize,
+    inode: String,
+}
+
+/// How many connections wait in the listen queue of `port`.
+fn queue_length(port: u16) -> usize {
+    let is_listener = |row: &Row| row.local_port == port && row.state == LISTEN;
+    rows().find(is_listener).expect("a listener").receive_queue
+}
+
+/// How many bytes the server at `port` has not read yet, over all its connections.
+pub(crate) fn unread_bytes(port: u16) -> usize {
+    let is_open = |row: &Row| row.state == ESTABLISHED || row.state == CLOSE_WAIT;
+    let of_server = rows().filter(|row| row.local_port == port && is_open(row));
+    of_server.map(|row| row.receive_queue).sum()
+}
+
+/// Waits until `connections` connections wait in the listen queue of `port`.
+pub(crate) fn wait_for_queue(port: u16, connections: usize) {
+    wait::until(&format!("{connections} in the listen queue"), || {
+        queue_length(port) == connections
+    });
+}
+
+/// Waits until `bytes` bytes have reached the server at `port` and wait to be read.
+pub(crate) fn wait_for_unread(port: u16, bytes: usize) {
+    wait::until(&format!("{bytes} unread bytes"), || unread_bytes(port) == bytes);
+}
+
+/// Waits until the process listens, and returns its port.
+pub(crate) fn wait_for_listener(pid: u32) -> u16 {
+    wait::until_some("a listener", || {
+        let sockets = sockets_of(pid);
+        let is_listener = |row: &Row| row.state == LISTEN && sockets.contains(&row.inode);
+        rows().find(is_listener).map(|row| row.local_port)
+    })
+}
+
+/// The inodes of the sockets that the process has open.
+fn sockets_of(pid: u32) -> Vec<String> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    targets
+        .filter_map(|target| {
+            let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            Some(inode.to_owned())
+        })
+        .collect()
+}
+
+fn rows() -> impl Iterator<Item = Row> {
+    let text = fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
+    // After a busy test these are tens of thousands, and no test asks for them.
+    let lines = text.lines().skip(1).filter(|line| !line.contains(TIME_WAIT));
+    lines.filter_map(row).collect::<Vec<Row>>().into_iter()
+}
+
+fn row(line: &str) -> Option<Row> {
+    // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
+    let fields: Vec<&str> = line.split_whitespace().take(10).collect();
+    let (_, port) = fields.get(1)?.rsplit_once(':')?;
+    let (_, receive_queue) = fields.get(4)?.split_once(':')?;
+    Some(Row {
+        local_port: u16::from_str_radix(port, 16).ok()?,
+        state: fields[3].to_owned(),
+        receive_queue: usize::from_str_radix(receive_queue, 16).ok()?,
+        inode: (*fields.get(9)?).to_owned(),
+    })
+}

@@ -1,0 +1,56 @@
+//! A peer that sends without end and does not read.
+
+use super::peer::{End, Peer, assert_same};
+use super::server::Server;
+use super::{sockets, wait};
+
+const MEGABYTE: usize = 1024 * 1024;
+
+/// The length of its lines, in bytes. They are long, so that the log of megabytes stays short.
+pub(crate) const LINE: usize = 16 * 1024;
+
+/// So many bytes of lines.
+pub(crate) fn lines(bytes: usize) -> Vec<u8> {
+    let mut line = vec![b'x'; LINE];
+    line[LINE - 1] = b'\n';
+    line.repeat(bytes / LINE)
+}
+
+/// A peer that has sent all that it can, reads nothing, and so keeps the server from ending.
+pub(crate) struct StuckPeer {
+    pub(crate) peer: Peer,
+    sent: Vec<u8>,
+    /// How much of that has reached the server's host for sure.
+    pub(crate) arrived: usize,
+}
+
+impl StuckPeer {
+    /// Connects, and sends until the server no longer reads.
+    pub(crate) fn connect(server: &Server) -> StuckPeer {
+        let mut peer = Peer::connect(server.port);
+        let mut sent = Vec::new();
+        // More than the buffers of both sockets hold.
+        let input = lines(32 * MEGABYTE);
+        wait::until("the peer stuck", || {
+            let count = peer.send_while_there_is_room(&input[sent.len()..]);
+            sent.extend_from_slice(&input[sent.len()..sent.len() + count]);
+            // The server answers others while this one finds no room: it does not read from it.
+            let mut other = Peer::connect(server.port);
+            other.send("ping\n");
+            other.end_output();
+            other.assert_gets("ping\n");
+            count == 0
+        });
+        let answered = server.log().containing("Msg: b'xxx").len() * LINE;
+        let arrived = answered + sockets::unread_bytes(server.port);
+        StuckPeer { peer, sent, arrived }
+    }
+
+    /// Reads on, and panics unless all that had arrived is answered.
+    pub(crate) fn assert_is_answered(&mut self) {
+        let (replies, end) = self.peer.read_to_end();
+        assert_same(&replies, &self.sent[..replies.len().min(self.sent.len())]);
+        assert!(replies.len() >= self.arrived - self.arrived % LINE);
+        assert_eq!((replies.len() % LINE, end), (0, End::Clean));
+    }
+}

@@ -1,0 +1,119 @@
+//! The server among processes: as the first one of a container, and in the eyes of the kernel.
+
+use std::collections::BTreeMap;
+use std::io::{Write, stderr};
+use std::process::{Command, Stdio};
+use std::{fs, process};
+
+use rustix::process::Signal;
+
+use crate::support::command::{Running, is_available};
+use crate::support::log_lines::LogLines;
+use crate::support::peer::Peer;
+use crate::support::server::{Server, Setup, send_signal, wait_for_exit};
+use crate::support::{proc, sockets, wait};
+
+#[test]
+fn as_the_first_process_of_a_container() {
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child"];
+    if !is_available(&["unshare", "--pid", "--fork", "--kill-child", "true"]) {
+        return;
+    }
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Setup::new().under(&unshare).start();
+        let _idle = Peer::connect(server.port);
+        let mut peer = Peer::connect(server.port);
+        peer.send("hello\n");
+        peer.assert_gets("hello\n");
+        send_signal(proc::wait_for_child(server.pid()), signal);
+        server.wait().assert_left_with(0);
+    }
+}
+
+/// How often the server makes each system call while `work` is done.
+fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, usize> {
+    let path = format!("{}/calls-{}-{}", env!("CARGO_TARGET_TMPDIR"), process::id(), server.pid());
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-U", "calls,name", "-o", &path, "-p", &server.pid().to_string()]);
+    let strace = strace.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut strace = Running(strace.spawn().expect("strace can start"));
+    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
+    messages.wait_for("attached");
+    work();
+    send_signal(strace.0.id(), Signal::INT);
+    wait_for_exit(&mut strace.0);
+    let table = fs::read_to_string(&path).expect("the counts");
+    fs::remove_file(&path).expect("the counts");
+    let rows = table.lines().filter_map(|line| line.trim().split_once(' '));
+    rows.filter_map(|(calls, name)| Some((name.trim().to_owned(), calls.parse().ok()?)))
+        .filter(|(name, _)| name != "total" && !is_debug_check(name))
+        .collect()
+}
+
+/// Without optimization the standard library looks at each descriptor before it closes it.
+fn is_debug_check(name: &str) -> bool {
+    cfg!(debug_assertions) && name == "fcntl"
+}
+
+fn can_count() -> bool {
+    is_available(&["strace", "-c", "-U", "calls,name", "-o", "/dev/null", "true"])
+}
+
+/// All calls but the waiting, which many messages share, for 1000 messages; printed too, so that
+/// whoever runs the tests sees how the numbers move.
+fn calls_per_1000(what: &str, calls: &BTreeMap<String, usize>, messages: usize) -> usize {
+    let working = calls.iter().filter(|(name, _)| !name.starts_with("epoll_"));
+    let per_1000 = working.map(|(_, count)| count).sum::<usize>() * 1000 / messages;
+    let _ = writeln!(stderr(), "{what}: {per_1000} calls for 1000 messages, {calls:?}");
+    per_1000
+}
+
+#[test]
+fn a_message_on_an_open_connection_takes_two_system_calls() {
+    const MESSAGES: usize = 5000;
+    if !can_count() {
+        return;
+    }
+    let server = Setup::new().set("messages_per_connection", 0).start_silent();
+    let mut peer = Peer::connect(server.port);
+    peer.assert_echoes("hello\n");
+    let calls = count_system_calls(&server, || {
+        (0..MESSAGES).for_each(|_| peer.assert_echoes("hello\n"));
+    });
+    assert!(calls_per_1000("stream", &calls, MESSAGES) <= 2050);
+    assert!(calls["epoll_wait"] <= MESSAGES + 10, "{calls:?}");
+}
+
+/// The calls for a burst of connections, each with a message, that wait in the listen queue.
+fn burst(server: &Server, connections: usize) -> BTreeMap<String, usize> {
+    let descriptors = proc::descriptors(server.pid());
+    let frozen = server.freeze();
+    let mut peers: Vec<Peer> = (0..connections).map(|_| Peer::connect(server.port)).collect();
+    for peer in &mut peers {
+        peer.send("hello\n");
+    }
+    sockets::wait_for_queue(server.port, connections);
+    count_system_calls(server, || {
+        drop(frozen);
+        for peer in &mut peers {
+            peer.assert_gets("hello\n");
+        }
+        wait::until("all closed", || proc::descriptors(server.pid()) == descriptors);
+    })
+}
+
+#[test]
+fn a_message_on_its_own_connection_takes_five_system_calls() {
+    const CONNECTIONS: usize = 500;
+    if !can_count() {
+        return;
+    }
+    let calls = burst(&Setup::new().start_silent(), CONNECTIONS);
+    let silent = calls_per_1000("burst", &calls, CONNECTIONS);
+    assert!(silent <= 5050);
+    assert!(!calls.contains_key("epoll_ctl"), "{calls:?}");
+    assert!(calls["epoll_wait"] <= CONNECTIONS / 20, "{calls:?}");
+
+    let calls = burst(&Setup::new().start(), CONNECTIONS);
+    assert!(calls_per_1000("burst with a log", &calls, CONNECTIONS) <= silent + 50);
+}

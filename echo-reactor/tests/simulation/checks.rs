@@ -1,0 +1,408 @@
+//! What must hold at every call, between any two turns, and in the end. A check that fails panics;
+//! the life ends there.
+
+use echo_reactor::connection::Reason;
+use echo_reactor::reactor::Exit;
+
+use crate::ledger::{Holder, Link};
+use crate::oracle::{Oracle, Verdict};
+use crate::peer::Stage;
+use crate::scenario::Millis;
+use crate::tcp::End;
+use crate::world::{Listener, World};
+
+/// Far more calls than a turn can need: a turn that takes more never ends.
+const CALLS_PER_TURN: u64 = 100_000;
+
+/// What one turn may accept.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// What one visit may read, times the visits of one turn: an event, a false one beside it, and the
+/// reactor's own memory can each lead to one.
+const READS_PER_TURN: usize = 16 * 3;
+
+/// The most that one read may ask for, in bytes.
+const READ_MAX_BYTES: usize = 16 * 1024;
+
+/// How long the reactor may wait before it asks for a connection again after a want of descriptors.
+const RETRY_AFTER: Millis = 100;
+
+/// The current turn, and what the ones before leave to compare it with.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// The time that the reactor took.
+    pub(crate) now: Millis,
+    /// When accepting failed for want of descriptors or memory, if nothing has happened since.
+    pub(crate) exhausted_at: Option<Millis>,
+    cause: Cause,
+    progress: bool,
+    calls: u64,
+    accepted: usize,
+    slot_freed: bool,
+    /// Turns in a row that had no cause and no effect.
+    empty: usize,
+    /// Sleeps in a row that ended in time and had no effect.
+    sleeps_in_vain: usize,
+    most_open: usize,
+}
+
+/// Why the turn began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cause {
+    #[default]
+    Event,
+    /// The time that the reactor had chosen is over.
+    Sleep,
+    /// The reactor did not want to sleep.
+    OwnMemory,
+}
+
+impl Turn {
+    pub(crate) fn begins_with_event(&mut self) {
+        self.begins(Cause::Event);
+    }
+
+    pub(crate) fn begins_after_sleep(&mut self, timeout: Millis) {
+        self.begins(if timeout > 0 { Cause::Sleep } else { Cause::OwnMemory });
+    }
+
+    fn begins(&mut self, cause: Cause) {
+        self.cause = cause;
+        self.progress = false;
+        self.calls = 0;
+        self.accepted = 0;
+        self.slot_freed = false;
+    }
+
+    pub(crate) fn progresses(&mut self) {
+        self.progress = true;
+    }
+
+    pub(crate) fn accepted(&mut self, open: usize) {
+        self.accepted += 1;
+        self.most_open = self.most_open.max(open);
+    }
+
+    pub(crate) fn frees_slot(&mut self) {
+        self.progress = true;
+        self.slot_freed = true;
+        self.exhausted_at = None;
+    }
+
+    fn ends(&mut self, open: usize) {
+        let retries = self.exhausted_at.is_some();
+        match self.cause {
+            _ if self.progress => (self.empty, self.sleeps_in_vain) = (0, 0),
+            Cause::Event => (self.empty, self.sleeps_in_vain) = (0, 0),
+            Cause::Sleep if retries => self.empty = 0,
+            Cause::Sleep => (self.empty, self.sleeps_in_vain) = (0, self.sleeps_in_vain + 1),
+            Cause::OwnMemory => self.empty += 1,
+        }
+        assert!(self.empty < 2, "the loop spins");
+        // Each connection's deadline may have moved once since it was scheduled.
+        let for_nothing = self.sleeps_in_vain > open + 2;
+        assert!(!for_nothing, "the loop wakes up again and again for nothing");
+    }
+}
+
+impl World {
+    // Calls.
+
+    pub(crate) fn check_call(&mut self) {
+        self.turn.calls += 1;
+        assert!(self.turn.calls < CALLS_PER_TURN, "a turn does not end");
+    }
+
+    pub(crate) fn check_accept(&mut self) {
+        assert!(self.listener != Listener::Closed, "accepts from a closed listener");
+        assert!(self.turn.accepted < ACCEPTS_PER_TURN, "accepts beyond its budget");
+        assert!(!self.turn.slot_freed, "a slot is free before the turn is over");
+        let most = self.settings.connections_max + ACCEPTS_PER_TURN;
+        assert!(self.open_count() < most, "holds too many descriptors");
+    }
+
+    pub(crate) fn check_slot(&mut self, id: usize, slot: usize) {
+        assert!(self.links[id].ledger.slot.is_none(), "{id} is watched twice");
+        let is_taken = self.links.iter().any(|link| link.ledger.slot == Some(slot));
+        assert!(!is_taken, "slot {slot} is given to {id} and has an owner");
+        assert!(slot < self.turn.most_open, "slots leak: {slot} is used");
+    }
+
+    pub(crate) fn check_read(&mut self, id: usize, room: usize) {
+        let unsent = self.links[id].unsent();
+        assert!(unsent == 0, "reads from {id}, which has to take {unsent} bytes first");
+        assert!((1..=READ_MAX_BYTES).contains(&room), "reads {room} bytes at once");
+        let reads = &mut self.links[id].ledger.reads_in_turn;
+        *reads += 1;
+        assert!(*reads <= READS_PER_TURN, "reads from {id} and lets the others wait");
+    }
+
+    pub(crate) fn check_send(&mut self, id: usize, bytes: &[u8]) {
+        let Link { tcp, ledger, .. } = &self.links[id];
+        let owed = &ledger.oracle.reply[tcp.accepted..];
+        assert!(!bytes.is_empty(), "sends nothing to {id}");
+        assert!(owed.starts_with(bytes), "sends {id} what is not owed");
+        assert!(!ledger.lingers(), "sends to {id} after the end");
+    }
+
+    pub(crate) fn check_close_listener(&mut self) {
+        assert!(self.listener == Listener::Shut, "closes the listener too early or twice");
+        let left = self.queue.len();
+        assert!(left == 0 || self.may_abort(), "leaves {left} connections in the queue");
+    }
+
+    /// Whether what is left in a drain may be dropped.
+    fn may_abort(&self) -> bool {
+        self.drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= self.turn.now)
+    }
+
+    // The log.
+
+    pub(crate) fn check_line(&mut self, line: &str) {
+        let Some(id) = peer_in(line) else { return self.check_general_line(line) };
+        let Link { peer, ledger, .. } = &mut self.links[id];
+        let (ip, port) = (peer.address.ip().to_canonical(), peer.address.port());
+        assert!(line.contains(&format!("('{ip}', {port})")), "wrong address: {line}");
+        if line.starts_with("Got connection from ") {
+            assert!(ledger.holder == Holder::Reactor && ledger.slot.is_none(), "{line}");
+        } else if let Some(closing) = line.strip_prefix("Connection ") {
+            assert!(ledger.oracle.lines.is_empty(), "not logged: {:?}", ledger.oracle.lines);
+            let (_, reason) = closing.split_once(" closed: ").expect(line);
+            self.check_reason(id, reason);
+        } else {
+            let expected = ledger.oracle.lines.pop_front();
+            assert!(expected.is_some_and(|text| line.contains(&text)), "untrue: {line}");
+        }
+    }
+
+    fn check_general_line(&mut self, line: &str) {
+        if line == "Listener closed" {
+            assert!(self.listener == Listener::Closed, "untrue: {line}");
+            self.count("listener closed");
+        } else if line.contains("the limit of") {
+            assert!(self.open_count() >= self.settings.connections_max, "untrue: {line}");
+            self.count("connection limit");
+        } else if line.starts_with("Drain deadline passed") {
+            assert!(self.may_abort(), "untrue: {line}");
+            self.count("drain deadline");
+        } else if line == "All sockets closed, server stopped" {
+            assert!(self.open_count() == 0, "untrue: {line}");
+            self.count("stopped");
+        }
+    }
+
+    /// The reason that the log gives must be the only one that there is.
+    fn check_reason(&mut self, id: usize, text: &str) {
+        let expected = self.reasons(id);
+        let messages = self.links[id].ledger.oracle.messages;
+        let plural = if messages == 1 { "" } else { "s" };
+        let is_told = |reason: &&Reason| text == format!("{reason} ({messages} message{plural})");
+        let reason = expected.iter().find(is_told).copied();
+        let ledger = &mut self.links[id].ledger;
+        assert!(ledger.reason.is_none(), "{id} is closed twice");
+        assert!(reason.is_some(), "{id} is closed: {text}; true were {expected:?} ({messages})");
+        ledger.reason = reason;
+        self.count(match reason {
+            Some(Reason::Answered) => "closed: answered",
+            Some(Reason::PeerClosed) => "closed: peer closed",
+            Some(Reason::Failed(_)) => "closed: failed",
+            Some(Reason::MessageTooLong) => "closed: too long",
+            Some(Reason::MessageTimeout) => "closed: message timeout",
+            Some(Reason::IdleTimeout) => "closed: idle timeout",
+            Some(Reason::Drained) => "closed: drained",
+            Some(Reason::Aborted) => "closed: aborted",
+            None => unreachable!(),
+        });
+    }
+
+    /// The reasons that a connection may be closed for now.
+    fn reasons(&self, id: usize) -> Vec<Reason> {
+        let link = &self.links[id];
+        let Link { ledger, .. } = link;
+        if let Some(kind) = ledger.failure {
+            return vec![Reason::Failed(kind)];
+        }
+        let now = self.turn.now;
+        let has_unsent = link.unsent() > 0;
+        match ledger.oracle.verdict {
+            Some(Verdict::AllAnswered) if !has_unsent => return vec![Reason::Answered],
+            Some(Verdict::TooLong) if !has_unsent => return vec![Reason::MessageTooLong],
+            Some(Verdict::InputEnded) if !has_unsent => return vec![Reason::PeerClosed],
+            _ => {}
+        }
+        let mut reasons = Vec::new();
+        if ledger.idle_deadline(&self.settings) <= now {
+            reasons.push(Reason::IdleTimeout);
+        } else if !has_unsent && ledger.message_deadline(&self.settings) <= now {
+            reasons.push(Reason::MessageTimeout);
+        }
+        if self.may_abort() {
+            reasons.push(Reason::Aborted);
+        }
+        if self.drain.is_some() && !has_unsent {
+            reasons.push(Reason::Drained);
+        }
+        reasons
+    }
+
+    // Closing.
+
+    pub(crate) fn check_close(&mut self, id: usize) {
+        let link = &self.links[id];
+        assert!(link.is_open(), "{id} is closed twice");
+        assert!(link.ledger.reason.is_some(), "{id} is closed without a line in the log");
+        let is_cut_short = link.unsent() > 0 && !link.tcp.is_reset();
+        assert!(
+            !is_cut_short || link.ledger.resets_on_close || link.tcp.has_unread_bytes(),
+            "the reply to {id} is cut short, and it looks whole"
+        );
+        if is_cut_short {
+            self.count("reply cut short");
+        }
+    }
+
+    // Between turns.
+
+    /// At the end of a turn, when the reactor wants to sleep.
+    pub(crate) fn check_turn(&mut self, timeout: Millis) {
+        let open = self.open_count();
+        assert!(open <= self.settings.connections_max, "{open} connections are too many");
+        self.turn.ends(open);
+        for id in 0..self.links.len() {
+            self.links[id].ledger.reads_in_turn = 0;
+            self.check_open(id);
+        }
+        if let Some(drain) = self.drain {
+            assert!(drain.forced.is_none(), "stays after a second signal");
+            assert!(self.turn.now < drain.deadline, "stays after the drain deadline");
+        }
+        if timeout > 0 {
+            self.check_sleep(self.turn.now.saturating_add(timeout));
+        }
+    }
+
+    fn check_open(&self, id: usize) {
+        let link = &self.links[id];
+        let is_closed = link.ledger.reason.is_some();
+        assert!(link.is_open() != is_closed || !link.is_accepted(), "{id} is logged as closed");
+        if link.is_open() {
+            assert!(link.tcp.is_watched(), "{id} is not watched");
+            let deadline = link.deadline(&self.settings);
+            assert!(self.turn.now < deadline, "{id} is open after its deadline {deadline}");
+        }
+    }
+
+    /// There must be nothing to do, and nothing due before the reactor wakes up.
+    fn check_sleep(&self, wakes_at: Millis) {
+        for (id, link) in self.links.iter().enumerate().filter(|(_, link)| link.is_open()) {
+            let deadline = link.deadline(&self.settings);
+            assert!(wakes_at <= deadline, "sleeps beyond {id}'s deadline {deadline}");
+            if !link.tcp.edge {
+                self.check_nothing_to_do(id, link);
+            }
+        }
+        if let Some(drain) = self.drain {
+            assert!(wakes_at <= drain.deadline, "sleeps beyond the drain deadline");
+        }
+        self.check_listener_asleep(wakes_at);
+    }
+
+    fn check_nothing_to_do(&self, id: usize, link: &Link) {
+        if link.unsent() > 0 {
+            assert!(link.tcp.waits_for_room(), "sleeps with output for {id}");
+            return;
+        }
+        assert!(!link.tcp.has_input(), "sleeps with input from {id}, and no edge will come");
+        let may_be_open = self.drain.is_none() || !link.is_idle_in_drain();
+        assert!(may_be_open, "the drain waits for {id}, which is idle");
+    }
+
+    fn check_listener_asleep(&self, wakes_at: Millis) {
+        let is_full = self.open_count() >= self.settings.connections_max;
+        if let Some(since) = self.turn.exhausted_at {
+            assert!(wakes_at <= since + RETRY_AFTER, "does not try again to accept");
+        } else if !is_full && !self.listener_edge {
+            assert!(self.queue.is_empty(), "sleeps with connections in the queue");
+            let must_close = self.drain.is_some() && self.listener != Listener::Closed;
+            assert!(!must_close, "the drain does not close the listener");
+        }
+    }
+
+    // In the end.
+
+    /// When the reactor has left.
+    pub(crate) fn check_exit(&mut self, exit: Exit) {
+        let drain = self.drain.expect("leaves without a signal");
+        let expected = drain.forced.map_or(Exit::Drained, Exit::Forced);
+        assert!(exit == expected, "leaves with {exit:?}, not {expected:?}");
+        assert!(self.listener == Listener::Closed, "the listener is open in the end");
+        assert!(self.tally["listener closed"] == 1, "closing the listener is not logged once");
+        assert!(self.open_count() == 0, "connections are open in the end");
+        let is_told = self.tally.contains_key("stopped");
+        assert!(is_told == (exit == Exit::Drained), "the last line is wrong");
+        self.count(if is_told { "exit: drained" } else { "exit: forced" });
+    }
+
+    /// When the kernel has delivered what it could, and the peers have read what they wanted.
+    pub(crate) fn check_outcomes(&mut self) {
+        for id in 0..self.links.len() {
+            let link = &self.links[id];
+            match link.ledger.holder {
+                Holder::Kernel => {
+                    let refused = matches!(link.peer.stage, Stage::Refused | Stage::Unconnected);
+                    assert!(refused, "{id} was forgotten in the queue");
+                }
+                Holder::Nobody => self.check_outcome(id),
+                Holder::Lost => {}
+                Holder::Reactor => unreachable!("nothing is open"),
+            }
+        }
+    }
+
+    fn check_outcome(&mut self, id: usize) {
+        let Link { peer, tcp, ledger } = &self.links[id];
+        let owed = ledger.oracle.reply.len();
+        if peer.end == Some(End::Clean) {
+            let got = tcp.taken;
+            assert!(got == owed, "{id} sees a clean end after {got} of {owed} bytes");
+        }
+        let has_quit = peer.end.is_none() && !peer.is_connected();
+        let is_patient = peer.reads_all() && !has_quit;
+        if !is_patient {
+            return;
+        }
+        assert!(peer.end.is_some(), "{id} never sees an end");
+        let lingered_too_long =
+            ledger.linger_deadline() <= ledger.closed_at || self.was_aborted(ledger.closed_at);
+        let promised = match ledger.reason {
+            Some(Reason::Answered | Reason::MessageTooLong | Reason::PeerClosed)
+                if !lingered_too_long =>
+            {
+                owed
+            }
+            Some(Reason::Drained) if !lingered_too_long => self.owed_before_drain(id),
+            _ => 0,
+        };
+        let got = tcp.taken;
+        assert!(promised <= got, "{id} got {got} bytes of {promised} that were promised");
+        self.count("checked to the end");
+    }
+
+    fn was_aborted(&self, closed_at: Millis) -> bool {
+        self.drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= closed_at)
+    }
+
+    fn owed_before_drain(&self, id: usize) -> usize {
+        let Link { peer, ledger, .. } = &self.links[id];
+        let Some(then) = ledger.before_drain else { return 0 };
+        let input = &peer.output[..then.arrived];
+        Oracle::of(&self.settings, input, then.ended).reply.len()
+    }
+}
+
+/// The number of the peer that a line is about: its port.
+fn peer_in(line: &str) -> Option<usize> {
+    let (_, address) = line.split_once("('")?;
+    let (_, port) = address.split_once("', ")?;
+    port.split_once(')')?.0.parse().ok()
+}

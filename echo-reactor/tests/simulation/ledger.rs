@@ -1,0 +1,191 @@
+//! What the reactor was given and what it did, on one connection: all that the checks go by.
+
+use std::io::{self, ErrorKind};
+
+use echo_reactor::connection::Reason;
+
+use crate::oracle::Oracle;
+use crate::peer::Peer;
+use crate::scenario::{Millis, NEVER, Settings};
+use crate::tcp::Tcp;
+
+/// A connection lingers no longer than this.
+const LINGER_TIMEOUT: Millis = 5000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The peer has not connected, or the kernel has the connection in its queue.
+    Kernel,
+    Reactor,
+    /// The reactor has closed it.
+    Nobody,
+    /// It never came out of the queue: it failed there, or was left there at the drain deadline.
+    Lost,
+}
+
+/// How things stood when the drain began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BeforeDrain {
+    /// How much input had arrived.
+    pub(crate) arrived: usize,
+    /// Whether its end had.
+    pub(crate) ended: bool,
+    /// How much output there had been, if all of it had left.
+    pub(crate) all_sent: Option<usize>,
+}
+
+impl BeforeDrain {
+    pub(crate) fn of(tcp: &Tcp) -> BeforeDrain {
+        let all_sent = (tcp.in_send_buffer() == 0).then_some(tcp.accepted);
+        BeforeDrain { arrived: tcp.arrived, ended: tcp.input_has_ended(), all_sent }
+    }
+}
+
+/// Times are those of the reactor's turns, for it takes the time once a turn.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) holder: Holder,
+    pub(crate) slot: Option<usize>,
+    /// What is owed for the input that was read.
+    pub(crate) oracle: Oracle,
+    last_byte: Millis,
+    /// When the partial message began, or could go on behind the reply to the one before.
+    message_began: Millis,
+    /// When the reactor ended the output, and began to linger.
+    output_ended: Option<Millis>,
+    /// The error that a call returned, after which the connection can't go on.
+    pub(crate) failure: Option<ErrorKind>,
+    pub(crate) resets_on_close: bool,
+    /// What the log says.
+    pub(crate) reason: Option<Reason>,
+    pub(crate) closed_at: Millis,
+    pub(crate) before_drain: Option<BeforeDrain>,
+    pub(crate) reads_in_turn: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Ledger {
+        Ledger {
+            holder: Holder::Kernel,
+            slot: None,
+            oracle: Oracle::default(),
+            last_byte: 0,
+            message_began: 0,
+            output_ended: None,
+            failure: None,
+            resets_on_close: false,
+            reason: None,
+            closed_at: NEVER,
+            before_drain: None,
+            reads_in_turn: 0,
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, now: Millis) {
+        self.holder = Holder::Reactor;
+        self.last_byte = now;
+    }
+
+    pub(crate) fn read(&mut self, settings: &Settings, input: &[u8], now: Millis) {
+        if self.lingers() {
+            return;
+        }
+        if input.is_empty() {
+            return self.oracle.end(settings);
+        }
+        self.last_byte = now;
+        let (was_mid_message, messages) = (self.oracle.is_mid_message(), self.oracle.messages);
+        self.oracle.take(settings, input);
+        if !was_mid_message || self.oracle.messages > messages {
+            self.message_began = now;
+        }
+    }
+
+    pub(crate) fn sent(&mut self, total: usize, now: Millis) {
+        self.last_byte = now;
+        if total == self.oracle.reply.len() {
+            self.message_began = now;
+        }
+    }
+
+    /// Takes note of an error that ends the connection.
+    pub(crate) fn learns<T>(&mut self, result: &io::Result<T>) {
+        if let Err(error) = result {
+            self.fails(error);
+        }
+    }
+
+    pub(crate) fn fails(&mut self, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
+            kind => self.failure = Some(kind),
+        }
+    }
+
+    pub(crate) fn output_ended(&mut self, now: Millis) {
+        self.output_ended.get_or_insert(now);
+    }
+
+    pub(crate) fn closed(&mut self, now: Millis) {
+        self.holder = Holder::Nobody;
+        self.slot = None;
+        self.closed_at = now;
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        self.output_ended.is_some()
+    }
+
+    pub(crate) fn idle_deadline(&self, settings: &Settings) -> Millis {
+        self.last_byte.saturating_add(settings.idle_timeout)
+    }
+
+    pub(crate) fn message_deadline(&self, settings: &Settings) -> Millis {
+        let timeout = if self.oracle.is_mid_message() { settings.message_timeout } else { NEVER };
+        self.message_began.saturating_add(timeout)
+    }
+
+    pub(crate) fn linger_deadline(&self) -> Millis {
+        self.output_ended.map_or(NEVER, |since| since + LINGER_TIMEOUT)
+    }
+}
+
+/// A peer, its connection, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) peer: Peer,
+    pub(crate) tcp: Tcp,
+    pub(crate) ledger: Ledger,
+}
+
+impl Link {
+    /// What the reactor has read and not answered yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.ledger.oracle.reply.len() - self.tcp.accepted
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.ledger.holder == Holder::Reactor
+    }
+
+    pub(crate) fn is_accepted(&self) -> bool {
+        matches!(self.ledger.holder, Holder::Reactor | Holder::Nobody)
+    }
+
+    /// Whether the reactor has no business with it any more, once a drain has begun: it has nothing
+    /// to read, to send, or to wait for.
+    pub(crate) fn is_idle_in_drain(&self) -> bool {
+        let Ledger { before_drain, oracle, .. } = &self.ledger;
+        let had_all = before_drain.is_some_and(|then| then.all_sent == Some(self.tcp.accepted));
+        oracle.verdict.is_none() && (had_all || !self.ledger.lingers())
+    }
+
+    /// When the reactor must have closed it, unless something happens before.
+    pub(crate) fn deadline(&self, settings: &Settings) -> Millis {
+        if self.ledger.lingers() {
+            return self.ledger.linger_deadline();
+        }
+        let idle = self.ledger.idle_deadline(settings);
+        if self.unsent() > 0 { idle } else { idle.min(self.ledger.message_deadline(settings)) }
+    }
+}

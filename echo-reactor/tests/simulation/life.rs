@@ -1,0 +1,88 @@
+//! One life of the reactor: born with its world from a seed, ended by a signal.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Once;
+
+use echo_reactor::reactor::Reactor;
+
+use crate::kernel::SimulatedKernel;
+use crate::log_book;
+use crate::world::{Tally, World};
+
+/// A life that broke a promise.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) seed: u64,
+    /// What the check, or the reactor itself, said.
+    pub(crate) message: String,
+    /// What happened until then.
+    pub(crate) trace: Vec<String>,
+}
+
+thread_local! {
+    static IS_LIVING: Cell<bool> = const { Cell::new(false) };
+    static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Lives the life of this seed. One that fails is lived once more, to tell what happened.
+pub(crate) fn live(seed: u64) -> Result<Tally, Box<Failure>> {
+    match live_in(World::new(seed)) {
+        (world, None) => Ok(world.tally),
+        (_, Some(_)) => Err(tell(seed).expect_err("the same seed gives the same life")),
+    }
+}
+
+/// Lives the life of this seed, and tells everything that happens.
+pub(crate) fn tell(seed: u64) -> Result<Vec<String>, Box<Failure>> {
+    let (world, last_words) = live_in(World::new(seed).traced());
+    let trace = world.trace.unwrap_or_default();
+    match last_words {
+        None => Ok(trace),
+        Some(message) => Err(Box::new(Failure { seed, message, trace })),
+    }
+}
+
+/// What has become of the world, and what was said last if a promise was broken.
+fn live_in(world: World) -> (World, Option<String>) {
+    keep_last_words();
+    log_book::open();
+    let world = Rc::new(RefCell::new(world));
+    IS_LIVING.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(|| run(&world)));
+    IS_LIVING.set(false);
+    log_book::take();
+    let world = Rc::into_inner(world).expect("all sockets are gone").into_inner();
+    (world, result.is_err().then(|| LAST_WORDS.take()))
+}
+
+fn run(world: &Rc<RefCell<World>>) {
+    let kernel = SimulatedKernel(Rc::clone(world));
+    let (limits, desk) = {
+        let settings = &world.borrow().settings;
+        (settings.limits(), settings.desk())
+    };
+    let mut reactor = Reactor::new(kernel, limits, desk);
+    let exit = reactor.run();
+    let mut world = world.borrow_mut();
+    world.enter();
+    world.check_exit(exit);
+    world.settle();
+    world.check_outcomes();
+}
+
+/// A panic ends a life, and its message goes into the report; the thread lives on.
+fn keep_last_words() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_LIVING.get() {
+                LAST_WORDS.set(info.to_string());
+            } else {
+                report(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,58 @@
+//! The reactor's own code, driven through thousands of lives by a simulated kernel.
+//!
+//! A life is one run of the server, from its first sleep to its exit, in a world that a seed
+//! decides: settings, peers, signals, and whatever goes wrong. The world checks every call of the
+//! reactor, and every turn, and what each peer has in the end. The same seed gives the same life.
+//!
+//! ```text
+//! cargo test --release --test simulation                   the first 20,000 seeds
+//! SEEDS=1000000 START=7 cargo test … -- --nocapture        a million from seed 7 on
+//! SEED=123 cargo test … -- --nocapture                     one life, told step by step
+//! ```
+//!
+//! # Reading order
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | [`life`] | how one life goes, and how it fails |
+//! | [`scenario`] | what a seed decides |
+//! | [`world`] | the clock, the peers, the network, and epoll |
+//! | [`peer`] | what one simulated client is like |
+//! | [`tcp`] | what one connection is in the kernel |
+//! | [`kernel`] | the reactor's calls: where the simulation meets the seam |
+//! | [`oracle`] | what is owed for an input, by a second implementation |
+//! | [`ledger`] | what is known of one connection |
+//! | [`checks`] | the promises |
+//! | [`campaign`] | many lives, on all cores |
+//! | [`log_book`] | what the reactor has logged |
+
+use std::env;
+
+mod campaign;
+mod checks;
+mod kernel;
+mod ledger;
+mod life;
+mod log_book;
+mod oracle;
+mod peer;
+mod scenario;
+mod tcp;
+mod world;
+
+/// A debug build is ten times slower, and has the reactor's debug assertions in exchange.
+const SEEDS_BY_DEFAULT: u64 = if cfg!(debug_assertions) { 1000 } else { 20_000 };
+
+#[test]
+fn every_life_keeps_every_promise() {
+    if let Some(seed) = variable("SEED") {
+        return campaign::replay(seed);
+    }
+    let start = variable("START").unwrap_or(0);
+    campaign::run(start..start + variable("SEEDS").unwrap_or(SEEDS_BY_DEFAULT));
+}
+
+fn variable(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
+}
