@@ -1,7 +1,7 @@
 # Every command of the project. What takes more than a few lines is a script in docker/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test clean cargo
+        netcat-test scale demo test simulate drill clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -35,9 +35,18 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 	@cargo fmt --all --check || { echo 'error: not formatted: cargo fmt --all' >&2; exit 1; }
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo test --workspace --locked
+	@cargo test --release --locked --package echo-reactor --test simulation
 	@$(MAKE) build
 	@docker/scripts-test.sh
 	@docker/environment-test.sh
+
+simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=1000000 (START=0)
+	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \
+		-- --nocapture every_life
+
+drill: cargo ## Restart the server 100 times under 50 clients that count their messages
+	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
+		-- --nocapture drill
 
 clean: ## Remove build output and the project's images
 	@docker/clean.sh

@@ -256,6 +256,8 @@ impl World {
             !is_cut_short || link.ledger.resets_on_close || link.tcp.has_unread_bytes(),
             "the reply to {id} is cut short, and it looks whole"
         );
+        let must_linger = link.ledger.must_linger(self.turn.now) && !self.may_abort();
+        assert!(!must_linger, "does not linger for {id}, which is still sending");
         if is_cut_short {
             self.count("reply cut short");
         }
@@ -297,7 +299,7 @@ impl World {
         for (id, link) in self.links.iter().enumerate().filter(|(_, link)| link.is_open()) {
             let deadline = link.deadline(&self.settings);
             assert!(wakes_at <= deadline, "sleeps beyond {id}'s deadline {deadline}");
-            if !link.tcp.edge {
+            if !link.tcp.has_edge() {
                 self.check_nothing_to_do(id, link);
             }
         }

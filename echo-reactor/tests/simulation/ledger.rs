@@ -53,6 +53,8 @@ pub(crate) struct Ledger {
     message_began: Millis,
     /// When the reactor ended the output, and began to linger.
     output_ended: Option<Millis>,
+    /// The peer ended its output while the reactor lingered.
+    peer_ended: bool,
     /// The error that a call returned, after which the connection can't go on.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) resets_on_close: bool,
@@ -72,6 +74,7 @@ impl Ledger {
             last_byte: 0,
             message_began: 0,
             output_ended: None,
+            peer_ended: false,
             failure: None,
             resets_on_close: false,
             reason: None,
@@ -88,6 +91,7 @@ impl Ledger {
 
     pub(crate) fn read(&mut self, settings: &Settings, input: &[u8], now: Millis) {
         if self.lingers() {
+            self.peer_ended = input.is_empty();
             return;
         }
         if input.is_empty() {
@@ -134,6 +138,12 @@ impl Ledger {
 
     pub(crate) fn lingers(&self) -> bool {
         self.output_ended.is_some()
+    }
+
+    /// Whether the peer is still sending what nobody will answer: a close would reset it.
+    pub(crate) fn must_linger(&self, now: Millis) -> bool {
+        let is_over = self.peer_ended || self.failure.is_some() || self.linger_deadline() <= now;
+        self.lingers() && self.oracle.has_input_behind && !is_over
     }
 
     pub(crate) fn idle_deadline(&self, settings: &Settings) -> Millis {

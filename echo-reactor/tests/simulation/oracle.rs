@@ -26,6 +26,8 @@ pub(crate) struct Oracle {
     pub(crate) reply: Vec<u8>,
     pub(crate) messages: u32,
     pub(crate) verdict: Option<Verdict>,
+    /// The peer has sent more than it may, and may go on with that.
+    pub(crate) has_input_behind: bool,
     /// The lines that the log must still show.
     pub(crate) lines: VecDeque<String>,
 }
@@ -50,16 +52,18 @@ impl Oracle {
             self.lines.push_back(format!("Received {} bytes", input.len()));
             return;
         }
-        for &byte in input {
+        for (position, &byte) in input.iter().enumerate() {
             self.partial.push(byte);
             if self.partial.len() > settings.message_max_bytes {
                 self.verdict = Some(Verdict::TooLong);
+                self.has_input_behind = true;
                 return;
             }
             if byte == b'\n' {
                 self.answer(settings);
                 if self.messages == settings.messages_per_connection {
                     self.verdict = Some(Verdict::AllAnswered);
+                    self.has_input_behind = position + 1 < input.len();
                     return;
                 }
             }

@@ -352,7 +352,7 @@ impl World {
     }
 
     fn has_edges(&self) -> bool {
-        self.listener_edge || self.signals_edge || self.links.iter().any(|link| link.tcp.edge)
+        self.listener_edge || self.signals_edge || self.links.iter().any(|link| link.tcp.has_edge())
     }
 
     fn take_events(&mut self) -> Vec<(Source, Readiness)> {
@@ -368,11 +368,11 @@ impl World {
             self.signals_told = true;
             events.push((Source::Signals, Readiness::READABLE));
         }
-        for link in self.links.iter_mut().filter(|link| link.tcp.edge) {
+        for link in self.links.iter_mut().filter(|link| link.tcp.has_edge()) {
             if let Some(slot) = link.ledger.slot
                 && is_told()
             {
-                link.tcp.edge = false;
+                link.tcp.take_edge();
                 events.push((Source::Connection(slot), link.tcp.readiness()));
             }
         }
