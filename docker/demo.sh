@@ -88,7 +88,8 @@ if [ ! -x "$programs/echo-reactor" ] || [ ! -x "$programs/echo-client" ]; then
 fi
 
 say 'The server and three clients, for some seconds'
-export SERVER_IP=127.0.0.1 SERVER_PORT=0
+# Whatever config.yaml says: the demo reads the server's log, and its clients want their echo.
+export RUST_LOG=info SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0
 launch server 36 "$programs/echo-reactor"
 server_process=$launched
 wait_until 5 find_port || fail 'the server did not start: its log tells why'

@@ -217,6 +217,7 @@ trap 'exit 130' INT TERM
 umask 022
 cp "$root/config.yaml" "$ECHO_CONFIG"
 configure loop_lapse 3s
+configure level info
 configure loop_period 500ms
 test_up
 test_logs

@@ -14,13 +14,13 @@ fail() {
 }
 
 server() {
-    cat <<'YAML'
+    cat <<YAML
 # Written by docker/generate-compose.sh: change it there.
 # The images are built by "make docker-image"; ECHO_* are explained in docker/lib.sh.
 
 x-program: &program
   volumes:
-    - ${ECHO_CONFIG:-../config.yaml}:/config.yaml:ro
+    - \${ECHO_CONFIG:-$config}:/config.yaml:ro
   networks:
     - testing_net
   read_only: true
@@ -40,7 +40,7 @@ x-program: &program
 services:
   server:
     <<: *program
-    container_name: ${ECHO_PREFIX:-}server
+    container_name: \${ECHO_PREFIX:-}server
     image: echo-reactor:latest
     mem_limit: 256m
     ulimits:
@@ -101,7 +101,13 @@ esac
 # In arithmetic a leading zero means octal.
 while [ "$clients" != "${clients#0?}" ]; do clients=${clients#0}; done
 [ "$clients" -le "$clients_max" ] || fail "$clients clients are too many: use 0 to $clients_max"
-[ -d "$(dirname "$output")" ] || fail "$(dirname "$output") is no directory: choose another output file"
+[ ! -d "$output" ] || fail "$output is a directory: name a file in it"
+[ -d "$(dirname "$output")" ] || fail "$(dirname "$output") is not a directory: choose another output file"
+
+# The committed file must serve in every checkout, any other from wherever it is.
+here=$(cd "$(dirname "$0")" && pwd)
+config=../config.yaml
+[ "$(cd "$(dirname "$output")" && pwd)" = "$here" ] || config=$(dirname "$here")/config.yaml
 
 # A reader never sees half a file, and a failed write leaves the old one.
 unfinished=$output.$$

@@ -6,7 +6,7 @@ set -eu
 
 registry_image=busybox:1.36.1
 # The commands of netcat-cases.sh; BusyBox is each of them, by the name it is called.
-applets='sh nc timeout cat cmp head printf sleep tr rm mkdir'
+applets='sh nc timeout cat cmp head printf seq sleep tr'
 
 from_debian() {
     say "The image $registry_image cannot be pulled: taking Debian's busybox-static instead"

@@ -69,7 +69,8 @@ start_clients() {
 
 [ -n "${1-}" ] || fail 'how many clients? Say it: make scale CLIENTS=20'
 need_engine
-wanted=$(mktemp)
+# In this folder, so that its paths are those of the file that it becomes.
+wanted=$(mktemp "$root/docker/.wanted.XXXXXX")
 trap 'rm -f "$wanted"' EXIT
 "$root/docker/generate-compose.sh" "$wanted" "$1"
 clients=$(grep -c '^  client' "$wanted" || true)

@@ -36,8 +36,13 @@ clients_are() {
 }
 
 test_generator() {
+    "$generate" "$root/docker/.test.yaml" 2
+    check 'docker-compose-dev.yaml is what the generator writes for 2 clients' cmp "$root/docker/.test.yaml" "$dev_file"
+    rm -f "$root/docker/.test.yaml"
     "$generate" "$file" 2
-    check 'docker-compose-dev.yaml is what the generator writes for 2 clients' cmp "$file" "$dev_file"
+    check '... and elsewhere it names the configuration by its whole path' grep -qF "$root/config.yaml" "$file"
+    run "$generate" "$scratch" 2
+    check 'a directory is refused as output' failed_in_one_line 'is a directory'
     check 'no client at all can be generated' clients_are 0 172.24.125.0/24
     check '250 clients fit a /24' clients_are 250 172.24.125.0/24
     check '251 clients get a /22' clients_are 251 172.24.124.0/22

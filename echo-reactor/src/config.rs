@@ -75,8 +75,11 @@ impl Section for Config {
 
     fn check(&self) -> Result<(), String> {
         if (self.framing, self.reply) == (Framing::Stream, Reply::Acknowledge) {
-            let why = "a stream has no messages to acknowledge";
-            return Err(format!("{why}: use framing: line, or reply: echo"));
+            return Err(
+                "reply: acknowledge does not go with framing: stream, which has no messages; \
+                        use framing: line, or reply: echo"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

@@ -8,10 +8,10 @@
 //!             ┌──────── reply sent ────────┐
 //!             ▼                            │
 //! accept ─► Open ── reply partly sent ─► Flushing
-//!             │                            │
 //!             ├───── last reply sent ──────┤
-//!             ▼                            ▼
-//!         Lingering ── peer's end ──────► Closed
+//!             │                            ├── input may be unread ─► Lingering
+//!             ▼                            ▼                             │
+//!           Closed ◄──────────── peer's end, or a deadline ──────────────┘
 //! ```
 
 use std::io::{self, ErrorKind};
@@ -31,8 +31,13 @@ const STEPS_PER_VISIT: usize = 16;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A reply up to this size fits into one segment of any connection (RFC 9293, section 3.7.1), and
-/// shares it with the FIN behind it: the peer gets both or neither.
+/// shares it with the FIN behind it: the peer gets both or neither. Several replies are counted
+/// together, which errs on the safe side.
 const ONE_SEGMENT_BYTES: usize = 536;
+
+/// When the server drains, a connection whose reply found room at once lingers until its peer has
+/// been quiet for so long: it has had its reply, and may just be idle.
+const LINGER_TIMEOUT_IN_DRAIN: Duration = Duration::from_millis(100);
 
 /// What all the connections share: the rules, the time limits, and the memory to work in. Nothing
 /// stays on the desk between two visits.
@@ -43,8 +48,9 @@ pub struct Desk {
     pub idle_timeout: Duration,
     /// How long a message may take from its first byte to its last.
     pub message_timeout: Duration,
-    /// Whether each visit may be the last: then a short read is no reason to wait for an event.
-    pub draining: bool,
+    /// Since when the server drains. Then each visit may be the last, and a short read is no reason
+    /// to wait for an event.
+    pub drain_began: Option<Moment>,
     input: Box<[u8]>,
     reply: Vec<u8>,
 }
@@ -54,7 +60,7 @@ impl Desk {
     #[must_use]
     pub fn new(rules: Rules, idle_timeout: Duration, message_timeout: Duration) -> Desk {
         let input = vec![0; rules.read_max_bytes()].into_boxed_slice();
-        Desk { rules, idle_timeout, message_timeout, draining: false, input, reply: Vec::new() }
+        Desk { rules, idle_timeout, message_timeout, drain_began: None, input, reply: Vec::new() }
     }
 }
 
@@ -186,7 +192,7 @@ impl<S: Socket> Connection<S> {
                     readable = true;
                     self.flush(now)
                 }
-                State::Lingering(reason) => self.discard_input(reason, desk),
+                State::Lingering(reason) => self.discard_input(reason, desk, now),
                 State::Closed(_) => return Progress::Closed,
             };
             if let Step::Blocked = step {
@@ -212,7 +218,7 @@ impl<S: Socket> Connection<S> {
         };
         self.last_byte = now;
         let drained = self.is_drained(count, desk);
-        let may_wait = drained && !desk.draining;
+        let may_wait = drained && desk.drain_began.is_none();
         let was_mid_message = self.echo.is_mid_message();
         let input = &desk.input[..count];
         let answer = self.echo.receive(&desk.rules, input, &mut desk.reply, seen);
@@ -316,11 +322,15 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn discard_input(&mut self, reason: Reason, desk: &mut Desk) -> Step {
+    fn discard_input(&mut self, reason: Reason, desk: &mut Desk, now: Moment) -> Step {
         match self.socket.read(&mut desk.input) {
             Ok(0) => self.close(reason),
-            Ok(count) if self.is_drained(count, desk) => return Step::Blocked,
-            Ok(_) => {}
+            Ok(count) => {
+                self.last_byte = now;
+                if self.is_drained(count, desk) {
+                    return Step::Blocked;
+                }
+            }
             Err(error) => return self.failed(&error),
         }
         Step::Done
@@ -364,8 +374,21 @@ impl<S: Socket> Connection<S> {
                 idle.min(self.began + desk.message_timeout)
             }
             State::Open | State::Flushing(_) => idle,
-            State::Lingering(_) => self.began + LINGER_TIMEOUT,
+            State::Lingering(_) => self.linger_deadline(desk),
             State::Closed(_) => Moment::NEVER,
+        }
+    }
+
+    fn linger_deadline(&self, desk: &Desk) -> Moment {
+        let deadline = self.began + LINGER_TIMEOUT;
+        match desk.drain_began {
+            // The reply was too large for the kernel's buffer: its peer may still be reading it.
+            Some(_) if self.in_flight == usize::MAX => deadline,
+            Some(drain_began) => {
+                let quiet_since = self.began.max(self.last_byte).max(drain_began);
+                deadline.min(quiet_since + LINGER_TIMEOUT_IN_DRAIN)
+            }
+            None => deadline,
         }
     }
 
@@ -379,6 +402,12 @@ impl<S: Socket> Connection<S> {
             State::Open | State::Flushing(_) => self.cut_off(Reason::IdleTimeout),
             State::Closed(_) => {}
         }
+    }
+
+    /// Whether it is unfinished. One that only lingers owes its peer nothing.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        matches!(self.state, State::Open | State::Flushing(_))
     }
 
     /// Closes whatever is still to be done. A connection that only lingers owes nothing.

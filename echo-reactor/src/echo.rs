@@ -182,7 +182,7 @@ impl Echo {
         !self.partial.is_empty()
     }
 
-    /// How many messages were answered; stays at its largest value rather than wrap.
+    /// How many messages were owed an answer; stays at its largest value rather than wrap.
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.messages

@@ -19,8 +19,10 @@
 //!
 //! # Who knows whom
 //!
-//! `reactor` knows everything but `linux`; `connection` knows `echo` and the socket of `kernel`;
-//! `echo`, `deadlines` and `source` know no sibling. Nothing imports upward.
+//! `reactor` knows `acceptor`, `connection`, `deadlines` and the kernel's traits, never `linux`;
+//! `connection` knows `echo` and the socket's trait, but neither the poll nor the log; `echo`,
+//! `deadlines` and `source` know no sibling. `config` knows what it makes; `log_events` knows what
+//! it names.
 
 pub mod acceptor;
 pub mod config;

@@ -192,7 +192,7 @@ impl Socket for TcpStream {
     }
 
     fn reset_on_close(&mut self) {
-        // If this fails the peer reads an end instead, and so does every other server's.
+        // If this fails the peer reads an end instead, as the peer of most servers would.
         let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
     }
 }

@@ -172,10 +172,18 @@ impl Shared {
         let mut written = 0;
         while self.state == State::Flowing && written < self.waiting.len() {
             match self.drain.write(&self.waiting[written..]) {
+                Ok(0) => break,
                 Ok(count) => written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.state = State::Blocked,
-                Err(_) => self.state = State::Gone,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => self.state = State::Blocked,
+                    ErrorKind::BrokenPipe
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionRefused
+                    | ErrorKind::NotConnected => self.state = State::Gone,
+                    // A full disk, for example: the lines wait for the next turn.
+                    _ => break,
+                },
             }
         }
         match self.state {

@@ -22,11 +22,11 @@ const PROGRAM: Program = Program {
     signals_and_exit_codes: "\
 Signals:
   SIGTERM, SIGINT  Answer what has arrived, close every connection and exit; what is left at
-                   drain_timeout is aborted. A second signal, 100 ms later or more, exits at once
+                   drain_timeout is aborted. A second signal, 30 ms later or more, exits at once
 
 Exit codes:
   0    After a signal
-  1    The server cannot listen
+  1    The server cannot start, mostly because it cannot listen
   2    The command line or the configuration makes no sense
   130  After a second signal, SIGINT; 143 after SIGTERM",
 };

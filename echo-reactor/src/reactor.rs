@@ -10,9 +10,8 @@
 //! 6. expire deadlines
 //! 7. reap closed connections: slots are freed here and nowhere else, so that no event of this turn
 //!    can reach a newcomer in an old slot
-//! 8. flush the log
-//!
-//! It ends when a drain has nothing left to do.
+//! 8. leave, if a drain has nothing left to do
+//! 9. flush the log
 
 use std::mem;
 use std::time::Duration;
@@ -165,7 +164,7 @@ impl<K: Kernel> Reactor<K> {
         let drain_timeout = self.limits.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
         self.phase = Phase::Draining { since: self.now, deadline: self.now + drain_timeout };
-        self.desk.draining = true;
+        self.desk.drain_began = Some(self.now);
         self.kernel.shut_queue();
         self.acceptor.queue_filled();
         self.unfinished = self.connections.iter().map(|(slot, _)| slot).collect();
@@ -187,7 +186,7 @@ impl<K: Kernel> Reactor<K> {
         for slot in unfinished {
             self.serve(slot, Readiness::READABLE);
         }
-        // One that has an event in every turn would have one visit more in each.
+        // One that had an event as well was visited twice, and may be listed twice.
         self.unfinished.sort_unstable();
         self.unfinished.dedup();
         // Keeps its memory for the next turn.
@@ -291,11 +290,11 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn abort_drain(&mut self) {
-        let left = self.connections.len() - self.closed.len();
+        let left = self.connections.iter().filter(|(_, connection)| connection.owes()).count();
         if left > 0 || !self.acceptor.is_closed() {
             log_events::drain_deadline_passed(left);
-            self.abort_all();
         }
+        self.abort_all();
     }
 
     fn abort_all(&mut self) {

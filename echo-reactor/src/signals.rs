@@ -7,7 +7,7 @@ use rustix::process::Signal as Number;
 
 /// Signals that arrive this soon after the first one belong to the same request: a shell that
 /// signals a whole group and a supervisor that passes the signal on mean one stop, not two.
-pub const SAME_REQUEST: Duration = Duration::from_millis(100);
+pub const SAME_REQUEST: Duration = Duration::from_millis(30);
 
 /// A signal that asks the server to leave: the first starts a drain, a second one cuts it short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ impl Signal {
     /// What a process that it has ended exits with, by the custom of shells: 128 and the number.
     #[must_use]
     pub fn exit_code(self) -> u8 {
-        match self {
-            Signal::Terminate => 128 + 15,
-            Signal::Interrupt => 128 + 2,
+        128 + match self {
+            Signal::Terminate => 15,
+            Signal::Interrupt => 2,
         }
     }
 

@@ -26,6 +26,10 @@ pub(super) fn apply(
     for (variable, value) in environment {
         let variable = variable.to_string_lossy();
         if variable == "RUST_LOG" {
+            // Compose sets variables that its user has not: to nothing.
+            if value.is_empty() {
+                continue;
+            }
             overlay.log_filter = Some(log_filter(&value)?);
             continue;
         }

@@ -38,6 +38,12 @@ impl Section for Sample {
             setting::parsed("name", &mut self.name, "a name"),
         ]
     }
+
+    fn check(&self) -> Result<(), String> {
+        let is_contradiction = self.port == 13 && self.name == "lucky";
+        let why = "name: lucky does not go with port: 13".to_owned();
+        if is_contradiction { Err(why) } else { Ok(()) }
+    }
 }
 
 /// A path for this process and test; the file is removed with it.
@@ -215,13 +221,25 @@ fn the_environment_wins() {
 }
 
 #[test]
+fn an_empty_rust_log_counts_as_not_set() {
+    let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "")]).expect("valid");
+    assert_eq!(settings.log_filter, "info");
+}
+
+#[test]
+fn values_that_do_not_go_together_are_refused() {
+    let variables = [("SERVER_PORT", "13"), ("SERVER_NAME", "lucky")];
+    let error = load_from(Path::new("/dev/null"), &variables).unwrap_err();
+    assert_eq!(error, "server: name: lucky does not go with port: 13");
+}
+
+#[test]
 fn a_mistake_in_the_environment_names_the_variable() {
     let port = "a whole number from 0 to 65535";
     for (name, value, expected) in [
         ("SERVER_PORT", "abc", format!("SERVER_PORT: \"abc\" is not {port}")),
         ("SERVER_PORT", "", format!("SERVER_PORT: \"\" is not {port}")),
         ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", logger_allowed())),
-        ("RUST_LOG", "", format!("RUST_LOG: \"\" is not {}", logger_allowed())),
     ] {
         assert_eq!(load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(), expected);
     }

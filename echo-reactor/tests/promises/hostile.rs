@@ -89,10 +89,10 @@ fn signals_that_mean_nothing_change_nothing() {
     }
     storm.join().expect("signals can be sent");
     drop(peer);
+    server.log().wait_for(&format!("closed: the peer has closed ({rounds} messages)"));
     let ended = server.terminate();
     ended.assert_left_with(0);
     assert_eq!(ended.log.count("Message received"), rounds);
-    ended.log.assert_contains(&format!("closed: the peer has closed ({rounds} messages)"));
 }
 
 /// The kernel's side of `strace`: what a system call returns instead of what it would.

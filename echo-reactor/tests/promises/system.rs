@@ -93,6 +93,7 @@ fn burst(server: &Server, connections: usize) -> BTreeMap<String, usize> {
         peer.send("hello\n");
     }
     sockets::wait_for_queue(server.port, connections);
+    sockets::wait_for_unread(server.port, connections * "hello\n".len());
     count_system_calls(server, || {
         drop(frozen);
         for peer in &mut peers {

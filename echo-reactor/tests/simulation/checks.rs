@@ -1,6 +1,8 @@
 //! What must hold at every call, between any two turns, and in the end. A check that fails panics;
 //! the life ends there.
 
+use std::io::{self, ErrorKind};
+
 use echo_reactor::connection::Reason;
 use echo_reactor::reactor::Exit;
 
@@ -72,6 +74,14 @@ impl Turn {
         self.calls = 0;
         self.accepted = 0;
         self.slot_freed = false;
+    }
+
+    /// Everything but "nothing to do" is progress.
+    pub(crate) fn learns<T>(&mut self, result: &io::Result<T>) {
+        let is_blocked = result.as_ref().is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
+        if !is_blocked {
+            self.progresses();
+        }
     }
 
     pub(crate) fn progresses(&mut self) {
@@ -164,7 +174,8 @@ impl World {
         let (ip, port) = (peer.address.ip().to_canonical(), peer.address.port());
         assert!(line.contains(&format!("('{ip}', {port})")), "wrong address: {line}");
         if line.starts_with("Got connection from ") {
-            assert!(ledger.holder == Holder::Reactor && ledger.slot.is_none(), "{line}");
+            assert!(ledger.holder == Holder::Reactor && !ledger.is_greeted, "untrue: {line}");
+            ledger.is_greeted = true;
         } else if let Some(closing) = line.strip_prefix("Connection ") {
             assert!(ledger.oracle.lines.is_empty(), "not logged: {:?}", ledger.oracle.lines);
             let (_, reason) = closing.split_once(" closed: ").expect(line);
@@ -176,12 +187,16 @@ impl World {
     }
 
     fn check_general_line(&mut self, line: &str) {
-        if line == "Listener closed" {
+        if line == "Proceed to accept new connections" {
+            assert!(self.listener != Listener::Closed, "untrue: {line}");
+        } else if line == "Listener closed" {
             assert!(self.listener == Listener::Closed, "untrue: {line}");
             self.count("listener closed");
         } else if line.contains("the limit of") {
             assert!(self.open_count() >= self.settings.connections_max, "untrue: {line}");
             self.count("connection limit");
+        } else if line.starts_with("Accepting pauses") {
+            assert!(self.turn.exhausted_at.is_some(), "untrue: {line}");
         } else if line.starts_with("Drain deadline passed") {
             assert!(self.may_abort(), "untrue: {line}");
             self.count("drain deadline");
@@ -256,7 +271,8 @@ impl World {
             !is_cut_short || link.ledger.resets_on_close || link.tcp.has_unread_bytes(),
             "the reply to {id} is cut short, and it looks whole"
         );
-        let must_linger = link.ledger.must_linger(self.turn.now) && !self.may_abort();
+        let drain_began = self.drain.map(|drain| drain.began);
+        let must_linger = link.ledger.must_linger(drain_began, self.turn.now) && !self.may_abort();
         assert!(!must_linger, "does not linger for {id}, which is still sending");
         if is_cut_short {
             self.count("reply cut short");
@@ -286,6 +302,7 @@ impl World {
     fn check_open(&self, id: usize) {
         let link = &self.links[id];
         let is_closed = link.ledger.reason.is_some();
+        assert!(link.ledger.is_greeted || !link.is_accepted(), "{id} came without a line");
         assert!(link.is_open() != is_closed || !link.is_accepted(), "{id} is logged as closed");
         if link.is_open() {
             assert!(link.tcp.is_watched(), "{id} is not watched");
@@ -374,8 +391,9 @@ impl World {
             return;
         }
         assert!(peer.end.is_some(), "{id} never sees an end");
+        let linger_deadline = ledger.earliest_linger_deadline(self.drain.map(|drain| drain.began));
         let lingered_too_long =
-            ledger.linger_deadline() <= ledger.closed_at || self.was_aborted(ledger.closed_at);
+            linger_deadline <= ledger.closed_at || self.was_aborted(ledger.closed_at);
         let promised = match ledger.reason {
             Some(Reason::Answered | Reason::MessageTooLong | Reason::PeerClosed)
                 if !lingered_too_long =>

@@ -12,6 +12,9 @@ use crate::tcp::Tcp;
 /// A connection lingers no longer than this.
 const LINGER_TIMEOUT: Millis = 5000;
 
+/// In a drain, a connection whose peer is quiet for so long need not linger.
+const LINGER_TIMEOUT_IN_DRAIN: Millis = 100;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// The peer has not connected, or the kernel has the connection in its queue.
@@ -58,7 +61,9 @@ pub(crate) struct Ledger {
     /// The error that a call returned, after which the connection can't go on.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) resets_on_close: bool,
-    /// What the log says.
+    /// The log has said that it is here.
+    pub(crate) is_greeted: bool,
+    /// Why it was closed, as the log says.
     pub(crate) reason: Option<Reason>,
     pub(crate) closed_at: Millis,
     pub(crate) before_drain: Option<BeforeDrain>,
@@ -77,6 +82,7 @@ impl Ledger {
             peer_ended: false,
             failure: None,
             resets_on_close: false,
+            is_greeted: false,
             reason: None,
             closed_at: NEVER,
             before_drain: None,
@@ -92,6 +98,7 @@ impl Ledger {
     pub(crate) fn read(&mut self, settings: &Settings, input: &[u8], now: Millis) {
         if self.lingers() {
             self.peer_ended = input.is_empty();
+            self.last_byte = now;
             return;
         }
         if input.is_empty() {
@@ -141,9 +148,19 @@ impl Ledger {
     }
 
     /// Whether the peer is still sending what nobody will answer: a close would reset it.
-    pub(crate) fn must_linger(&self, now: Millis) -> bool {
-        let is_over = self.peer_ended || self.failure.is_some() || self.linger_deadline() <= now;
-        self.lingers() && self.oracle.has_input_behind && !is_over
+    pub(crate) fn must_linger(&self, drain_began: Option<Millis>, now: Millis) -> bool {
+        let is_over = self.peer_ended || self.failure.is_some();
+        let deadline = self.earliest_linger_deadline(drain_began);
+        self.lingers() && self.oracle.has_input_behind && !is_over && now < deadline
+    }
+
+    /// When a connection that lingers may be closed although its peer has not ended.
+    pub(crate) fn earliest_linger_deadline(&self, drain_began: Option<Millis>) -> Millis {
+        let Some((began, since)) = drain_began.zip(self.output_ended) else {
+            return self.linger_deadline();
+        };
+        let quiet = began.max(since).max(self.last_byte) + LINGER_TIMEOUT_IN_DRAIN;
+        self.linger_deadline().min(quiet)
     }
 
     pub(crate) fn idle_deadline(&self, settings: &Settings) -> Millis {

@@ -16,10 +16,11 @@
 //! |---|---|
 //! | [`life`] | how one life goes, and how it fails |
 //! | [`scenario`] | what a seed decides |
-//! | [`world`] | the clock, the peers, the network, and epoll |
-//! | [`peer`] | what one simulated client is like |
-//! | [`tcp`] | what one connection is in the kernel |
-//! | [`kernel`] | the reactor's calls: where the simulation meets the seam |
+//! | [`world`] | the state of all that is not the reactor, and what passes between two calls |
+//! | [`outside`], [`peer`] | what the clients do, and what each of them is like |
+//! | [`tcp`] | how one connection behaves in the kernel |
+//! | [`kernel`], [`calls`] | what the reactor calls, and what comes of it |
+//! | [`epoll`] | how it sleeps, and what wakes it |
 //! | [`oracle`] | what is owed for an input, by a second implementation |
 //! | [`ledger`] | what is known of one connection |
 //! | [`checks`] | the promises |
@@ -28,13 +29,16 @@
 
 use std::env;
 
+mod calls;
 mod campaign;
 mod checks;
+mod epoll;
 mod kernel;
 mod ledger;
 mod life;
 mod log_book;
 mod oracle;
+mod outside;
 mod peer;
 mod scenario;
 mod tcp;

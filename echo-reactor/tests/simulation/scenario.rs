@@ -189,7 +189,7 @@ fn buffers(dice: &mut Rng) -> Buffers {
     Buffers {
         receive: pick(dice, &[1, 50, 1000, 1000, 5000, 20_000, 70_000]),
         send: pick(dice, &[1, 50, 1000, 5000, 5000, 30_000, 70_000]),
-        peer: pick(dice, &[536, 1000, 5000, 30_000, 70_000]),
+        peer: pick(dice, &[536, 536, 536, 1000, 5000, 70_000]),
         segment: pick(dice, &[536, 1460, 65_483]),
     }
 }
@@ -217,7 +217,7 @@ fn peer(dice: &mut Rng, number: usize, span: Millis, output: Vec<u8>) -> Peer {
     let (write, read) = (pace(), pace());
     let urgent = dice.u32(..8) == 0 && !output.is_empty();
     let urgent_at = urgent.then(|| dice.usize(..output.len()));
-    let reads_from = match dice.u32(..12) {
+    let reads_from = match dice.u32(..8) {
         0 => NEVER,
         1 => dice.u64(..=2 * span + 1000),
         _ => 0,
@@ -244,7 +244,7 @@ fn peer(dice: &mut Rng, number: usize, span: Millis, output: Vec<u8>) -> Peer {
 /// Real peers mostly stop at what they may send; these don't.
 fn output(dice: &mut Rng, settings: &Settings, buffers: Buffers) -> Vec<u8> {
     let mut output = Vec::new();
-    if dice.u32(..15) == 0 {
+    if dice.u32(..8) == 0 {
         let length = dice.usize(..=settings.message_max_bytes.min(5000));
         output.extend((0..length).map(|_| byte(dice)));
         return output;

@@ -144,19 +144,21 @@ impl Tcp {
         if self.host == Host::OutputEnded {
             return Err(Errno::PIPE.into());
         }
-        let taken = length.min(self.buffers.send - self.in_send_buffer()).min(at_most);
+        let wire_is_free = self.in_send_buffer() == self.held;
+        let leaves_at_once = if wire_is_free { LEAST_SEGMENT.min(self.room_at_peer()) } else { 0 };
+        let room = self.buffers.send - self.in_send_buffer().min(self.buffers.send);
+        let taken = length.min(room + leaves_at_once).min(at_most);
         if taken < length {
             self.wants_room = true;
         }
         if taken == 0 {
             return Err(Errno::AGAIN.into());
         }
-        let wire_was_free = self.in_send_buffer() == self.held;
         self.accepted += taken;
         // A buffer that is full is sent, whatever may follow.
         let is_held = then == Then::End && taken == length;
         self.held = if is_held { (self.held + taken) % self.buffers.segment } else { 0 };
-        if wire_was_free {
+        if wire_is_free {
             self.transmit(LEAST_SEGMENT);
         }
         Ok(taken)
@@ -297,8 +299,11 @@ impl Tcp {
     }
 
     fn transmittable(&self) -> usize {
-        let room_at_peer = self.buffers.peer - (self.transmitted - self.taken);
-        room_at_peer.min(self.in_send_buffer().saturating_sub(self.held))
+        self.room_at_peer().min(self.in_send_buffer().saturating_sub(self.held))
+    }
+
+    fn room_at_peer(&self) -> usize {
+        self.buffers.peer - (self.transmitted - self.taken)
     }
 
     /// A reset destroys it.
@@ -457,8 +462,10 @@ mod tests {
     #[test]
     fn room_is_told_once_to_whoever_found_none() {
         let mut tcp = watched(None);
-        assert_eq!(tcp.send(5000, Then::Unknown, usize::MAX).unwrap(), 2000);
-        assert!(!tcp.has_edge(), "one segment has left, and less than a third is free");
+        assert_eq!(tcp.send(5000, Then::Unknown, usize::MAX).unwrap(), 2000 + 536);
+        tcp.transmit(usize::MAX);
+        assert!(!tcp.has_edge(), "less than a third is free");
+        assert_eq!(tcp.take(usize::MAX), 1000);
         tcp.transmit(usize::MAX);
         assert!(tcp.take_edge());
         assert_eq!(tcp.take(usize::MAX), 1000);

@@ -1,4 +1,7 @@
 //! What `/proc/net/tcp` tells of the server's side of its connections (`proc_net(5)`).
+//!
+//! What a test has sent has not always arrived when the call returns, not even on loopback: on a
+//! busy machine the kernel moves it later.
 
 use std::fs;
 

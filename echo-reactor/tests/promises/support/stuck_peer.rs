@@ -19,9 +19,9 @@ pub(crate) fn lines(bytes: usize) -> Vec<u8> {
 /// A peer that has sent all that it can, reads nothing, and so keeps the server from ending.
 pub(crate) struct StuckPeer {
     pub(crate) peer: Peer,
-    sent: Vec<u8>,
+    pub(crate) sent: Vec<u8>,
     /// How much of that has reached the server's host for sure.
-    pub(crate) arrived: usize,
+    arrived: usize,
 }
 
 impl StuckPeer {

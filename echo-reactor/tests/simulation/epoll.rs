@@ -1,0 +1,100 @@
+//! The sleep of the reactor, and the events that end it.
+
+use std::time::Duration;
+
+use echo_reactor::source::{Readiness, Source};
+
+use crate::scenario::{Millis, NEVER};
+use crate::world::World;
+
+impl World {
+    /// Sleeps as epoll does, and says what has happened.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Vec<(Source, Readiness)> {
+        self.enter();
+        let timeout = timeout
+            .map_or(NEVER, |timeout| u64::try_from(timeout.as_millis()).expect("a timeout fits"));
+        self.check_turn(timeout);
+        let wakes_at = self.clock.saturating_add(timeout);
+        for _ in 0..self.dice.usize(..=self.faults.lag) {
+            self.step();
+        }
+        loop {
+            self.raise_signals();
+            if self.interrupts() {
+                self.turn.begins_with_event();
+                return Vec::new();
+            }
+            let events = self.take_events();
+            if !events.is_empty() {
+                self.note(|_| format!("events: {events:?}"));
+                self.turn.begins_with_event();
+                return events;
+            }
+            if self.clock >= wakes_at {
+                self.turn.begins_after_sleep(timeout);
+                return events;
+            }
+            if !self.step() && !self.has_edges() {
+                self.pass_time(wakes_at);
+            }
+        }
+    }
+
+    /// Nothing can happen now: it is later, or this is the time for the last signal.
+    fn pass_time(&mut self, wakes_at: Millis) {
+        let next = self.next_time().min(wakes_at);
+        if next < NEVER {
+            self.clock = self.clock.max(next);
+        } else {
+            let last = self.signals_to_come.front();
+            let (_, signal) = *last.expect("the reactor sleeps for ever in a drain");
+            self.raise(signal);
+        }
+    }
+
+    fn has_edges(&self) -> bool {
+        self.listener_edge || self.signals_edge || self.links.iter().any(|link| link.tcp.has_edge())
+    }
+
+    fn take_events(&mut self) -> Vec<(Source, Readiness)> {
+        let mut events = Vec::new();
+        let told_at_once = self.dice.bool();
+        let mut is_told = || told_at_once || self.dice.bool();
+        if self.listener_edge && is_told() {
+            self.listener_edge = false;
+            events.push((Source::Listener, Readiness::READABLE));
+        }
+        if self.signals_edge && is_told() {
+            self.signals_edge = false;
+            self.signals_told = true;
+            events.push((Source::Signals, Readiness::READABLE));
+        }
+        for link in self.links.iter_mut().filter(|link| link.tcp.has_edge()) {
+            if let Some(slot) = link.ledger.slot
+                && is_told()
+            {
+                link.tcp.take_edge();
+                events.push((Source::Connection(slot), link.tcp.readiness()));
+            }
+        }
+        if self.strikes(self.faults.false_event) {
+            self.count("false event");
+            let event = self.false_event();
+            events.push(event);
+        }
+        self.dice.shuffle(&mut events);
+        events
+    }
+
+    fn false_event(&mut self) -> (Source, Readiness) {
+        let readable = self.dice.bool();
+        let readiness = Readiness { readable, read_on: readable && self.dice.bool() };
+        let source = match self.dice.u32(..6) {
+            0 => Source::Listener,
+            1 => Source::Signals,
+            2 => Source::Log,
+            _ => Source::Connection(self.dice.usize(..self.links.len() + 2)),
+        };
+        (source, readiness)
+    }
+}
