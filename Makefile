@@ -1,7 +1,7 @@
 # Every command of the project. What takes more than a few lines is a script in docker/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill clean cargo
+        netcat-test scale demo test simulate drill bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -32,6 +32,7 @@ demo: build ## The same without Docker: local processes, some seconds, then the 
 	@docker/demo.sh
 
 test: cargo ## Test everything: format, lints, units, programs, scripts, containers
+	@cargo fmt --version >/dev/null
 	@cargo fmt --all --check || { echo 'error: not formatted: cargo fmt --all' >&2; exit 1; }
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo test --workspace --locked
@@ -47,6 +48,12 @@ simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=100
 drill: cargo ## Restart the server 100 times under 50 clients that count their messages
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
+
+bench-setup: ## Install what the benchmark compares with (Debian; needs root)
+	@sh echo-bench/setup.sh
+
+bench: cargo ## Measure the server beside its peers; make bench QUICK=1 in under 2 minutes
+	@sh echo-bench/run.sh $(if $(QUICK),--quick)
 
 clean: ## Remove build output and the project's images
 	@docker/clean.sh

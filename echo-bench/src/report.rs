@@ -1,0 +1,122 @@
+//! The document of a run, written from its results.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plot;
+use crate::results::Results;
+use crate::table::Table;
+use crate::tables;
+
+/// Where the document stands: beside the directory of the results, under its name.
+#[must_use]
+pub fn path(directory: &Path) -> PathBuf {
+    directory.with_extension("md")
+}
+
+/// Writes the document, and the pictures into `directory`.
+///
+/// # Errors
+/// When a file can't be written.
+pub fn write(results: &Results, directory: &Path) -> io::Result<()> {
+    let pictures = plot::draw_all(results, directory)?;
+    let folder = directory.file_name().unwrap_or_default().to_string_lossy();
+    let mut parts = vec!["# Performance".to_string(), INTRODUCTION.into(), facts(results)];
+    if tables::has_reactor(results) {
+        parts.extend(["## Targets".to_string(), TARGETS.into()]);
+        parts.push(tables::targets(results).rows_to_markdown());
+    }
+    parts.push("## Pictures".to_string());
+    parts.extend(pictures.iter().map(|picture| {
+        let (caption, file) = (picture.caption, picture.file);
+        format!("**{caption}**\n\n![{caption}]({folder}/{file})")
+    }));
+    parts.push("## Measurements".to_string());
+    parts.extend(tables::all(results).iter().map(Table::to_markdown));
+    parts.push(METHOD.to_string());
+    fs::write(path(directory), parts.join("\n\n") + "\n")
+}
+
+const INTRODUCTION: &str = "\
+What a message costs `echo-reactor`, beside servers of other make that do the same job. `make bench` wrote
+this file on the machine below and writes it anew on yours; `make bench QUICK=1` takes a look in under two
+minutes. `make bench-setup` installs what the peers need.
+
+The measure is the **server's CPU time per message**. Throughput is shown too, but says less: server and load
+generator share a small machine, and the generator is often the slower of the two.";
+
+const TARGETS: &str = "\
+Ratios are taken within a round; shown are the median of the rounds and their range.";
+
+const METHOD: &str = "\
+## Method
+
+- **Servers.** All listen on 127.0.0.1, log nothing (but `echo-reactor-info`, whose log is read through a
+  pipe), echo whole lines, and are told in the same way whether a connection has one message or many. The
+  peers are minimal and idiomatic; their sources are in `echo-bench/peers`. Go takes its backlog from the
+  kernel; `python-blocking` serves one connection at a time, so it has no place among persistent ones.
+- **Machine.** The server is pinned to one processor, the load generator (one thread, epoll) to another. All
+  happens on the loopback of a network namespace of its own, where neither a firewall nor other traffic adds
+  to the cost.
+- **Rounds.** Every measurement starts a fresh server and warms it up for a tenth of the time. Within a round
+  the servers take turns, and every round begins with another one, so that a change of the machine's mood
+  meets all. `± n %` is half the distance of the largest from the smallest round.
+- **CPU time** is the kernel's `schedstat` in nanoseconds, all threads, read when the server is at rest:
+  before the first message and after the last. What the kernel does for a sender inside its `write`, the
+  delivery to a socket of the same machine, is part of it. User and system time come from `stat` in ticks of
+  10 ms, and are given only as sums over all rounds.
+- **Stopped rounds and bursts.** The server gets SIGSTOP, the messages are queued, it gets SIGCONT, and the
+  generator sleeps until the server is at rest again; only then it reads. Nothing in this cost is sleeping or
+  waking.
+- **Open loop.** Messages leave by a schedule that does not wait for replies, and latency counts from the
+  scheduled moment: a stall is charged to every message that it delays. Messages without a reply at the end
+  count with the time that they have waited.
+- **Every reply is compared byte for byte**, and every line of a run is different. A wrong, missing or
+  additional byte is an error, not a data point.
+- **System calls** are counted by strace in rounds of their own. A call that was interrupted by stopping the
+  server is counted twice.";
+
+/// Where and when the run was, and what it left out.
+fn facts(results: &Results) -> String {
+    let about = &results.about;
+    let length = if about.quick { "quick: good for a look, not for a claim" } else { "whole" };
+    let mut table = Table::new("", "", &["", ""]);
+    table.rows.push(vec!["date".into(), about.date.clone()]);
+    table.rows.push(vec!["run".into(), length.into()]);
+    let rows = about.machine.iter().chain(&about.versions);
+    table.rows.extend(rows.map(|row| row.to_vec()));
+    let notes: Vec<String> = about.notes.iter().map(|note| format!("- {note}")).collect();
+    [table.rows_to_markdown(), notes.join("\n")].join("\n\n").trim_end().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::REACTOR;
+    use crate::results::tests::{BURST, sample};
+    use crate::results::{About, Server};
+
+    #[test]
+    fn a_report_has_its_facts_and_only_the_pictures_that_were_drawn() {
+        let directory = std::env::temp_dir().join(format!("echo-bench-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let results = Results {
+            about: About { notes: vec!["go is skipped: not built.".into()], ..About::now(true) },
+            servers: vec![Server { name: REACTOR.into(), about: String::new(), skipped: None }],
+            samples: vec![sample(REACTOR, BURST, 0, 12.5)],
+            system_calls: Vec::new(),
+        };
+        write(&results, &directory).unwrap();
+        let text = fs::read_to_string(path(&directory)).unwrap();
+        let drawn = directory.join("cpu-per-message.svg").exists();
+        let not_drawn = directory.join("latency.svg").exists();
+        fs::remove_dir_all(&directory).unwrap();
+        fs::remove_file(path(&directory)).unwrap();
+
+        assert!(text.contains("- go is skipped"), "{text}");
+        assert!(text.contains("| echo-reactor | 12.50 ± 0 % |"), "{text}");
+        assert!(text.contains("cpu-per-message.svg") && drawn);
+        assert!(!text.contains("latency.svg") && !not_drawn);
+    }
+}

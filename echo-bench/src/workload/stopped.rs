@@ -1,0 +1,58 @@
+//! Stream in stopped rounds: the server is stopped, every connection gets one message, the server is
+//! continued. The cost of a message on a persistent connection, with no sleeping and waking in it.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Outcome, release};
+use crate::connection::{Buffer, Connection};
+use crate::cpu::CpuTime;
+use crate::message::Lines;
+use crate::server_process::ServerProcess;
+
+/// Sends `rounds` messages of `message_bytes` over each of these connections.
+///
+/// # Errors
+/// When a reply is wrong or missing.
+pub fn run(
+    server: &ServerProcess,
+    connections: &mut [Connection],
+    message_bytes: usize,
+    rounds: u32,
+) -> io::Result<Outcome> {
+    let mut lines = Lines::new(message_bytes);
+    let mut buffer = Buffer::default();
+    let mut elapsed = Duration::ZERO;
+    let mut cpu = CpuTime::default();
+    for _ in 0..rounds {
+        let (round_elapsed, round_cpu) = round(server, connections, &mut lines, &mut buffer)?;
+        elapsed += round_elapsed;
+        cpu += round_cpu;
+    }
+    Ok(Outcome {
+        messages: u64::from(rounds) * connections.len() as u64,
+        elapsed,
+        cpu,
+        latency: None,
+        unanswered: 0,
+    })
+}
+
+fn round(
+    server: &ServerProcess,
+    connections: &mut [Connection],
+    lines: &mut Lines,
+    buffer: &mut Buffer,
+) -> io::Result<(Duration, CpuTime)> {
+    server.stop()?;
+    let cpu_before = server.cpu_time()?;
+    for connection in connections.iter_mut() {
+        connection.send(lines)?;
+    }
+    let elapsed = release(server)?;
+    for connection in connections.iter_mut() {
+        connection.await_replies(lines, buffer)?;
+    }
+    server.wait_until_quiet()?;
+    Ok((elapsed, server.cpu_time()?.since(cpu_before)))
+}
