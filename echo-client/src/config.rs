@@ -7,7 +7,6 @@ use std::time::Duration;
 use echo_program::setting::{self, Setting};
 use echo_program::settings::Section;
 
-const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const ID_MAX_CHARS: usize = 64;
 /// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).
 const HOST_MAX_CHARS: usize = 253;
@@ -46,8 +45,8 @@ impl Section for Config {
     const NAME: &'static str = "client";
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
-        let some_time = Duration::from_millis(1)..=DURATION_MAX;
-        let any_time = Duration::ZERO..=DURATION_MAX;
+        let some_time = Duration::from_millis(1)..=setting::DURATION_MAX;
+        let any_time = Duration::ZERO..=setting::DURATION_MAX;
         vec![
             setting::parsed("id", &mut self.id, ClientId::ALLOWED),
             setting::parsed("server_address", &mut self.server_address, ServerAddress::ALLOWED),

@@ -77,7 +77,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, U
         }
     }
     if path.as_os_str().is_empty() {
-        return Err(UsageError("the path behind --config is empty".to_owned()));
+        return Err(UsageError("the path after --config is empty".to_owned()));
     }
     Ok(request(path))
 }

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// More of a rejected value is not repeated in the error, in characters.
 const SHOWN_MAX_CHARS: usize = 60;
 
+/// The longest duration that makes sense for a program that is restarted now and then: a year.
+pub const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Units that a duration may have, in milliseconds, largest first.
 ///
 /// Months and years are left out: `1M` is a month, and is mostly meant to be a minute.

@@ -10,8 +10,6 @@ use crate::connection::Desk;
 use crate::echo::{Framing, Reply, Rules};
 use crate::reactor::Limits;
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
 /// The settings of the server; `config.yaml` explains each.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -53,7 +51,7 @@ impl Section for Config {
     fn settings(&mut self) -> Vec<Setting<'_>> {
         let framings = &[("line", Framing::Line), ("stream", Framing::Stream)];
         let replies = &[("echo", Reply::Echo), ("acknowledge", Reply::Acknowledge)];
-        let any_time = Duration::ZERO..=YEAR;
+        let any_time = Duration::ZERO..=setting::DURATION_MAX;
         vec![
             setting::parsed("ip", &mut self.ip, "an IPv4 or IPv6 address, such as 0.0.0.0 or ::"),
             setting::whole("port", &mut self.port, 0..=u16::MAX),

@@ -214,7 +214,7 @@ impl<S: Socket> Connection<S> {
                 return self.send(reply, Afterwards::Close(Reason::PeerClosed), now);
             }
             Ok(count) => count,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.after_error(&error),
         };
         self.last_byte = now;
         let drained = self.is_drained(count, desk);
@@ -251,7 +251,7 @@ impl<S: Socket> Connection<S> {
         let sent = match self.send_some(reply, afterwards) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.after_error(&error),
         };
         if sent > 0 {
             self.last_byte = now;
@@ -271,7 +271,7 @@ impl<S: Socket> Connection<S> {
         };
         match self.socket.send(&unsent.bytes[unsent.sent..], unsent.afterwards.then()) {
             Ok(count) => unsent.sent += count,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.after_error(&error),
         }
         self.last_byte = now;
         if unsent.sent < unsent.bytes.len() {
@@ -331,12 +331,12 @@ impl<S: Socket> Connection<S> {
                     return Step::Blocked;
                 }
             }
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.after_error(&error),
         }
         Step::Done
     }
 
-    fn failed(&mut self, error: &io::Error) -> Step {
+    fn after_error(&mut self, error: &io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => return Step::Blocked,
             ErrorKind::Interrupted => {}

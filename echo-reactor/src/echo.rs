@@ -99,20 +99,20 @@ impl Echo {
     /// Takes in what was read and says what to answer.
     ///
     /// `seen` is shown every message once, complete and unaltered (every piece of input, where
-    /// there are no messages). A plain echo is answered out of `input` itself; `desk` is where any
+    /// there are no messages). A plain echo is answered out of `input` itself; `scratch` is where any
     /// other reply is put together.
     pub fn receive<'a>(
         &mut self,
         rules: &Rules,
         input: &'a [u8],
-        desk: &'a mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
         seen: &mut impl FnMut(&[u8]),
     ) -> Answer<'a> {
         if rules.framing == Framing::Stream {
             seen(input);
             return Answer { reply: input, next: Next::Read };
         }
-        desk.clear();
+        scratch.clear();
         let in_place = self.partial.is_empty() && rules.reply == Reply::Echo;
         let mut rest = input;
         let next = loop {
@@ -129,7 +129,7 @@ impl Echo {
             if in_place {
                 seen(piece);
             } else {
-                self.answer(rules, piece, desk, seen);
+                self.answer(rules, piece, scratch, seen);
             }
             self.messages = self.messages.saturating_add(1);
             if rules.is_last(self.messages) {
@@ -137,40 +137,40 @@ impl Echo {
             }
         };
         let answered = input.len() - rest.len();
-        Answer { reply: if in_place { &input[..answered] } else { desk }, next }
+        Answer { reply: if in_place { &input[..answered] } else { scratch }, next }
     }
 
     /// Takes in the end of the input: what stands there without a `\n` is a message too.
     pub fn end<'a>(
         &mut self,
         rules: &Rules,
-        desk: &'a mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
         seen: &mut impl FnMut(&[u8]),
     ) -> &'a [u8] {
-        desk.clear();
+        scratch.clear();
         if !self.partial.is_empty() {
-            self.answer(rules, &[], desk, seen);
+            self.answer(rules, &[], scratch, seen);
             self.messages = self.messages.saturating_add(1);
         }
-        desk
+        scratch
     }
 
-    /// Puts the reply to the partial message and its end onto the desk.
+    /// Adds the reply to the partial message and its end to the scratch memory.
     fn answer(
         &mut self,
         rules: &Rules,
         end: &[u8],
-        desk: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
         seen: &mut impl FnMut(&[u8]),
     ) {
         let mut message = std::mem::take(&mut self.partial);
         message.extend_from_slice(end);
         seen(&message);
         match rules.reply {
-            Reply::Echo => desk.append(&mut message),
+            Reply::Echo => scratch.append(&mut message),
             Reply::Acknowledge => {
                 let text = BytesRepr::new(trim_end(&message), usize::MAX);
-                writeln!(desk, "Your Message has been received: {text}")
+                writeln!(scratch, "Your Message has been received: {text}")
                     .expect("writing to memory does not fail");
             }
         }
@@ -215,18 +215,18 @@ mod tests {
 
     /// All that a connection does with its protocol: the reply, the messages seen, and the end.
     fn talk(rules: &Rules, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, Option<Next>) {
-        let (mut echo, mut desk) = (Echo::default(), Vec::new());
+        let (mut echo, mut scratch) = (Echo::default(), Vec::new());
         let (mut replies, mut seen) = (Vec::new(), Vec::new());
         let mut note = |message: &[u8]| seen.push(message.to_vec());
         for piece in pieces {
-            let answer = echo.receive(rules, piece, &mut desk, &mut note);
+            let answer = echo.receive(rules, piece, &mut scratch, &mut note);
             replies.extend_from_slice(answer.reply);
             if answer.next != Next::Read {
                 let next = answer.next;
                 return (replies, seen, Some(next));
             }
         }
-        replies.extend_from_slice(echo.end(rules, &mut desk, &mut note));
+        replies.extend_from_slice(echo.end(rules, &mut scratch, &mut note));
         (replies, seen, None)
     }
 
@@ -310,9 +310,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_owns_no_memory() {
-        let (mut echo, mut desk) = (Echo::default(), Vec::new());
+        let (mut echo, mut scratch) = (Echo::default(), Vec::new());
         for piece in [&b"begun"[..], b" and ended\n"] {
-            echo.receive(&LINES, piece, &mut desk, &mut |_| {});
+            echo.receive(&LINES, piece, &mut scratch, &mut |_| {});
         }
         assert_eq!((echo.is_mid_message(), echo.partial.capacity()), (false, 0));
     }

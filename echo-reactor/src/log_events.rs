@@ -114,9 +114,12 @@ impl Display for Reason {
 
 /// A signal starts the drain.
 pub fn drain_begins(signal: Signal, open: usize, drain_timeout: Duration) {
-    let plural = if open == 1 { "" } else { "s" };
-    let within = duration_text(drain_timeout);
-    info!("{signal} received: draining {open} connection{plural} within {within}");
+    let (open, within) = (connections(open), duration_text(drain_timeout));
+    info!("{signal} received: draining {open} within {within}");
+}
+
+fn connections(count: usize) -> String {
+    format!("{count} connection{}", if count == 1 { "" } else { "s" })
 }
 
 /// The listening socket is closed.
@@ -126,14 +129,12 @@ pub fn listener_closed() {
 
 /// The drain deadline has passed with connections still open.
 pub fn drain_deadline_passed(left: usize) {
-    let plural = if left == 1 { "" } else { "s" };
-    warn!("Drain deadline passed: aborting {left} connection{plural}");
+    warn!("Drain deadline passed: aborting {}", connections(left));
 }
 
 /// A second signal ends the drain.
 pub fn forced_out(signal: Signal, left: usize) {
-    let plural = if left == 1 { "" } else { "s" };
-    warn!("{signal} received again: leaving at once, aborting {left} connection{plural}");
+    warn!("{signal} received again: leaving at once, aborting {}", connections(left));
 }
 
 /// The log's reader was too slow.
