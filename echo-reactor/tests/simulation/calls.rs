@@ -143,6 +143,9 @@ impl World {
         self.turn.learns(&result);
         let Link { tcp, ledger, .. } = &mut self.links[id];
         ledger.learns(&result);
+        if !matches!(result, Ok(count) if count == bytes.len()) {
+            ledger.has_to_wait();
+        }
         if result.is_ok() {
             ledger.sent(tcp.accepted, self.turn.now);
         }

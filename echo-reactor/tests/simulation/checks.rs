@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use echo_reactor::connection::Reason;
 use echo_reactor::reactor::Exit;
 
-use crate::ledger::{Holder, Link};
+use crate::ledger::{Holder, Link, LogSays};
 use crate::oracle::{Oracle, Verdict};
 use crate::peer::Stage;
 use crate::scenario::Millis;
@@ -19,9 +19,8 @@ const CALLS_PER_TURN: u64 = 100_000;
 /// What one turn may accept.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// What one visit may read, times the visits of one turn: an event, a false one beside it, and the
-/// reactor's own memory can each lead to one.
-const READS_PER_TURN: usize = 16 * 3;
+/// What one visit may read. Each event leads to a visit, and the reactor's own memory to one more.
+const READS_PER_VISIT: usize = 16;
 
 /// The most that one read may ask for, in bytes.
 const READ_MAX_BYTES: usize = 16 * 1024;
@@ -142,9 +141,10 @@ impl World {
         let unsent = self.links[id].unsent();
         assert!(unsent == 0, "reads from {id}, which has to take {unsent} bytes first");
         assert!((1..=READ_MAX_BYTES).contains(&room), "reads {room} bytes at once");
-        let reads = &mut self.links[id].ledger.reads_in_turn;
-        *reads += 1;
-        assert!(*reads <= READS_PER_TURN, "reads from {id} and lets the others wait");
+        let ledger = &mut self.links[id].ledger;
+        ledger.reads_in_turn += 1;
+        let most = READS_PER_VISIT * (ledger.events_in_turn + 1);
+        assert!(ledger.reads_in_turn <= most, "reads from {id} and lets the others wait");
     }
 
     pub(crate) fn check_send(&mut self, id: usize, bytes: &[u8]) {
@@ -161,6 +161,10 @@ impl World {
         assert!(left == 0 || self.may_abort(), "leaves {left} connections in the queue");
     }
 
+    fn drain_began(&self) -> Option<Millis> {
+        self.drain.map(|drain| drain.began)
+    }
+
     /// Whether what is left in a drain may be dropped.
     fn may_abort(&self) -> bool {
         self.drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= self.turn.now)
@@ -174,8 +178,9 @@ impl World {
         let (ip, port) = (peer.address.ip().to_canonical(), peer.address.port());
         assert!(line.contains(&format!("('{ip}', {port})")), "wrong address: {line}");
         if line.starts_with("Got connection from ") {
-            assert!(ledger.holder == Holder::Reactor && !ledger.is_greeted, "untrue: {line}");
-            ledger.is_greeted = true;
+            let is_new = ledger.holder == Holder::Reactor && ledger.log_says == LogSays::Nothing;
+            assert!(is_new, "untrue: {line}");
+            ledger.log_says = LogSays::Accepted;
         } else if let Some(closing) = line.strip_prefix("Connection ") {
             assert!(ledger.oracle.lines.is_empty(), "not logged: {:?}", ledger.oracle.lines);
             let (_, reason) = closing.split_once(" closed: ").expect(line);
@@ -214,19 +219,20 @@ impl World {
         let is_told = |reason: &&Reason| text == format!("{reason} ({messages} message{plural})");
         let reason = expected.iter().find(is_told).copied();
         let ledger = &mut self.links[id].ledger;
-        assert!(ledger.reason.is_none(), "{id} is closed twice");
-        assert!(reason.is_some(), "{id} is closed: {text}; true were {expected:?} ({messages})");
-        ledger.reason = reason;
+        assert!(ledger.log_says == LogSays::Accepted, "{id} is closed twice");
+        let Some(reason) = reason else {
+            panic!("{id} is closed: {text}; true were {expected:?} ({messages})");
+        };
+        ledger.log_says = LogSays::Closed(reason);
         self.count(match reason {
-            Some(Reason::Answered) => "closed: answered",
-            Some(Reason::PeerClosed) => "closed: peer closed",
-            Some(Reason::Failed(_)) => "closed: failed",
-            Some(Reason::MessageTooLong) => "closed: too long",
-            Some(Reason::MessageTimeout) => "closed: message timeout",
-            Some(Reason::IdleTimeout) => "closed: idle timeout",
-            Some(Reason::Drained) => "closed: drained",
-            Some(Reason::Aborted) => "closed: aborted",
-            None => unreachable!(),
+            Reason::Answered => "closed: answered",
+            Reason::PeerClosed => "closed: peer closed",
+            Reason::Failed(_) => "closed: failed",
+            Reason::MessageTooLong => "closed: too long",
+            Reason::MessageTimeout => "closed: message timeout",
+            Reason::IdleTimeout => "closed: idle timeout",
+            Reason::Drained => "closed: drained",
+            Reason::Aborted => "closed: aborted",
         });
     }
 
@@ -265,15 +271,17 @@ impl World {
     pub(crate) fn check_close(&mut self, id: usize) {
         let link = &self.links[id];
         assert!(link.is_open(), "{id} is closed twice");
-        assert!(link.ledger.reason.is_some(), "{id} is closed without a line in the log");
+        assert!(link.reason().is_some(), "{id} is closed without a line in the log");
         let is_cut_short = link.unsent() > 0 && !link.tcp.is_reset();
         assert!(
             !is_cut_short || link.ledger.resets_on_close || link.tcp.has_unread_bytes(),
             "the reply to {id} is cut short, and it looks whole"
         );
-        let drain_began = self.drain.map(|drain| drain.began);
-        let must_linger = link.ledger.must_linger(drain_began, self.turn.now) && !self.may_abort();
-        assert!(!must_linger, "does not linger for {id}, which is still sending");
+        let must_linger = link.ledger.must_linger(self.drain_began(), self.turn.now);
+        assert!(
+            !must_linger || self.may_abort(),
+            "does not linger for {id}, which is still sending"
+        );
         if is_cut_short {
             self.count("reply cut short");
         }
@@ -287,7 +295,7 @@ impl World {
         assert!(open <= self.settings.connections_max, "{open} connections are too many");
         self.turn.ends(open);
         for id in 0..self.links.len() {
-            self.links[id].ledger.reads_in_turn = 0;
+            self.links[id].ledger.begins_turn();
             self.check_open(id);
         }
         if let Some(drain) = self.drain {
@@ -301,12 +309,13 @@ impl World {
 
     fn check_open(&self, id: usize) {
         let link = &self.links[id];
-        let is_closed = link.ledger.reason.is_some();
-        assert!(link.ledger.is_greeted || !link.is_accepted(), "{id} came without a line");
+        let is_closed = link.reason().is_some();
+        let is_told = link.ledger.log_says != LogSays::Nothing;
+        assert!(is_told || !link.is_accepted(), "{id} came without a line");
         assert!(link.is_open() != is_closed || !link.is_accepted(), "{id} is logged as closed");
         if link.is_open() {
             assert!(link.tcp.is_watched(), "{id} is not watched");
-            let deadline = link.deadline(&self.settings);
+            let deadline = link.deadline(&self.settings, self.drain_began());
             assert!(self.turn.now < deadline, "{id} is open after its deadline {deadline}");
         }
     }
@@ -314,7 +323,7 @@ impl World {
     /// There must be nothing to do, and nothing due before the reactor wakes up.
     fn check_sleep(&self, wakes_at: Millis) {
         for (id, link) in self.links.iter().enumerate().filter(|(_, link)| link.is_open()) {
-            let deadline = link.deadline(&self.settings);
+            let deadline = link.deadline(&self.settings, self.drain_began());
             assert!(wakes_at <= deadline, "sleeps beyond {id}'s deadline {deadline}");
             if !link.tcp.has_edge() {
                 self.check_nothing_to_do(id, link);
@@ -391,10 +400,10 @@ impl World {
             return;
         }
         assert!(peer.end.is_some(), "{id} never sees an end");
-        let linger_deadline = ledger.earliest_linger_deadline(self.drain.map(|drain| drain.began));
+        let linger_deadline = ledger.earliest_linger_deadline(self.drain_began());
         let lingered_too_long =
             linger_deadline <= ledger.closed_at || self.was_aborted(ledger.closed_at);
-        let promised = match ledger.reason {
+        let promised = match self.links[id].reason() {
             Some(Reason::Answered | Reason::MessageTooLong | Reason::PeerClosed)
                 if !lingered_too_long =>
             {

@@ -74,6 +74,7 @@ impl World {
                 && is_told()
             {
                 link.tcp.take_edge();
+                link.ledger.events_in_turn += 1;
                 events.push((Source::Connection(slot), link.tcp.readiness()));
             }
         }
@@ -95,6 +96,10 @@ impl World {
             2 => Source::Log,
             _ => Source::Connection(self.dice.usize(..self.links.len() + 2)),
         };
+        for link in &mut self.links {
+            let is_told = link.ledger.slot.is_some_and(|slot| source == Source::Connection(slot));
+            link.ledger.events_in_turn += usize::from(is_told);
+        }
         (source, readiness)
     }
 }

@@ -12,6 +12,7 @@ use echo_reactor::peer::Peer;
 use echo_reactor::signals::Signal;
 use echo_reactor::source::{Readiness, Source};
 
+use crate::ledger::Link;
 use crate::world::{Listener, World};
 
 /// The world, which the kernel and all its sockets share.
@@ -85,7 +86,12 @@ impl Socket for SimulatedSocket {
     fn is_all_sent(&self) -> bool {
         let mut world = self.world.borrow_mut();
         world.enter();
-        world.links[self.id].tcp.in_send_buffer() == 0
+        let Link { tcp, ledger, .. } = &mut world.links[self.id];
+        let is_all_sent = tcp.in_send_buffer() == 0;
+        if is_all_sent {
+            ledger.all_is_sent();
+        }
+        is_all_sent
     }
 
     fn reset_on_close(&mut self) {

@@ -26,6 +26,25 @@ pub(crate) enum Holder {
     Lost,
 }
 
+/// What the log has said of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogSays {
+    Nothing,
+    Accepted,
+    Closed(Reason),
+}
+
+/// How the replies left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// Each one found room at once.
+    AtOnce,
+    /// One had to wait for room.
+    Delayed,
+    /// And later the reactor was told that everything had left, on which it may rely.
+    DelayedButSent,
+}
+
 /// How things stood when the drain began.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BeforeDrain {
@@ -56,18 +75,18 @@ pub(crate) struct Ledger {
     message_began: Millis,
     /// When the reactor ended the output, and began to linger.
     output_ended: Option<Millis>,
+    delivery: Delivery,
     /// The peer ended its output while the reactor lingered.
     peer_ended: bool,
     /// The error that a call returned, after which the connection can't go on.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) resets_on_close: bool,
-    /// The log has said that it is here.
-    pub(crate) is_greeted: bool,
-    /// Why it was closed, as the log says.
-    pub(crate) reason: Option<Reason>,
+    pub(crate) log_says: LogSays,
     pub(crate) closed_at: Millis,
     pub(crate) before_drain: Option<BeforeDrain>,
     pub(crate) reads_in_turn: usize,
+    /// How many events this turn brought, false ones included.
+    pub(crate) events_in_turn: usize,
 }
 
 impl Ledger {
@@ -79,15 +98,20 @@ impl Ledger {
             last_byte: 0,
             message_began: 0,
             output_ended: None,
+            delivery: Delivery::AtOnce,
             peer_ended: false,
             failure: None,
             resets_on_close: false,
-            is_greeted: false,
-            reason: None,
+            log_says: LogSays::Nothing,
             closed_at: NEVER,
             before_drain: None,
             reads_in_turn: 0,
+            events_in_turn: 0,
         }
+    }
+
+    pub(crate) fn begins_turn(&mut self) {
+        (self.reads_in_turn, self.events_in_turn) = (0, 0);
     }
 
     pub(crate) fn accepted(&mut self, now: Millis) {
@@ -109,6 +133,18 @@ impl Ledger {
         self.oracle.take(settings, input);
         if !was_mid_message || self.oracle.messages > messages {
             self.message_began = now;
+        }
+    }
+
+    /// A send took nothing, or a part.
+    pub(crate) fn has_to_wait(&mut self) {
+        self.delivery = Delivery::Delayed;
+    }
+
+    /// The reactor is told that everything has left.
+    pub(crate) fn all_is_sent(&mut self) {
+        if self.delivery == Delivery::Delayed {
+            self.delivery = Delivery::DelayedButSent;
         }
     }
 
@@ -156,11 +192,24 @@ impl Ledger {
 
     /// When a connection that lingers may be closed although its peer has not ended.
     pub(crate) fn earliest_linger_deadline(&self, drain_began: Option<Millis>) -> Millis {
-        let Some((began, since)) = drain_began.zip(self.output_ended) else {
-            return self.linger_deadline();
-        };
-        let quiet = began.max(since).max(self.last_byte) + LINGER_TIMEOUT_IN_DRAIN;
-        self.linger_deadline().min(quiet)
+        self.linger_deadline(drain_began, self.delivery == Delivery::Delayed)
+    }
+
+    /// When a connection that lingers must be closed.
+    fn latest_linger_deadline(&self, drain_began: Option<Millis>) -> Millis {
+        self.linger_deadline(drain_began, self.delivery != Delivery::AtOnce)
+    }
+
+    /// In a drain, a peer that is quiet has read its reply, unless that was a large one.
+    fn linger_deadline(&self, drain_began: Option<Millis>, may_be_reading: bool) -> Millis {
+        let Some(since) = self.output_ended else { return NEVER };
+        let deadline = since + LINGER_TIMEOUT;
+        match drain_began {
+            Some(began) if !may_be_reading => {
+                deadline.min(began.max(since).max(self.last_byte) + LINGER_TIMEOUT_IN_DRAIN)
+            }
+            _ => deadline,
+        }
     }
 
     pub(crate) fn idle_deadline(&self, settings: &Settings) -> Millis {
@@ -170,10 +219,6 @@ impl Ledger {
     pub(crate) fn message_deadline(&self, settings: &Settings) -> Millis {
         let timeout = if self.oracle.is_mid_message() { settings.message_timeout } else { NEVER };
         self.message_began.saturating_add(timeout)
-    }
-
-    pub(crate) fn linger_deadline(&self) -> Millis {
-        self.output_ended.map_or(NEVER, |since| since + LINGER_TIMEOUT)
     }
 }
 
@@ -189,6 +234,14 @@ impl Link {
     /// What the reactor has read and not answered yet.
     pub(crate) fn unsent(&self) -> usize {
         self.ledger.oracle.reply.len() - self.tcp.accepted
+    }
+
+    /// Why the log says that it was closed.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self.ledger.log_says {
+            LogSays::Closed(reason) => Some(reason),
+            LogSays::Nothing | LogSays::Accepted => None,
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -208,9 +261,9 @@ impl Link {
     }
 
     /// When the reactor must have closed it, unless something happens before.
-    pub(crate) fn deadline(&self, settings: &Settings) -> Millis {
+    pub(crate) fn deadline(&self, settings: &Settings, drain_began: Option<Millis>) -> Millis {
         if self.ledger.lingers() {
-            return self.ledger.linger_deadline();
+            return self.ledger.latest_linger_deadline(drain_began);
         }
         let idle = self.ledger.idle_deadline(settings);
         if self.unsent() > 0 { idle } else { idle.min(self.ledger.message_deadline(settings)) }

@@ -106,9 +106,9 @@ pub(crate) struct Scenario {
 impl Scenario {
     pub(crate) fn new(dice: &mut Rng) -> Scenario {
         let settings = settings(dice);
-        let span = pick(dice, &[0, 5, 200, 2000, 20_000]);
+        let span = pick(dice, &[0, 0, 5, 200, 2000, 20_000]);
         let count = match dice.u32(..100) {
-            0 => dice.usize(60..140),
+            0 => dice.usize(70..140),
             1..30 => dice.usize(1..3),
             _ => dice.usize(2..10),
         };
@@ -251,7 +251,7 @@ fn output(dice: &mut Rng, settings: &Settings, buffers: Buffers) -> Vec<u8> {
     }
     let wanted = match dice.u32(..20) {
         0 => 0,
-        1..4 => pick(dice, &[10, 20]) * buffers.receive.min(buffers.send).min(5000),
+        1..4 => pick(dice, &[10, 20]) * buffers.receive.min(buffers.send).min(10_000),
         _ => 1,
     };
     let limit = settings.messages_per_connection as usize;
