@@ -5,7 +5,7 @@
 //! reactor, and every turn, and what each peer has in the end. The same seed gives the same life.
 //!
 //! ```text
-//! cargo test --release --test simulation                   the first 20,000 seeds
+//! cargo test --release --test simulation                   the first 40,000 seeds
 //! SEEDS=1000000 START=7 cargo test … -- --nocapture        a million from seed 7 on
 //! SEED=123 cargo test … -- --nocapture                     one life, told step by step
 //! ```
@@ -45,7 +45,7 @@ mod tcp;
 mod world;
 
 /// A debug build is ten times slower, and has the reactor's debug assertions in exchange.
-const SEEDS_BY_DEFAULT: u64 = if cfg!(debug_assertions) { 1000 } else { 20_000 };
+const SEEDS_BY_DEFAULT: u64 = if cfg!(debug_assertions) { 1000 } else { 40_000 };
 
 #[test]
 fn every_life_keeps_every_promise() {
