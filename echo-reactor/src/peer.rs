@@ -18,7 +18,7 @@ pub struct Peer {
 
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Peer {
-        Peer { ip: address.ip().to_canonical(), port: address.port() }
+        Peer { ip: address.ip(), port: address.port() }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Outcome, release};
+use super::{Outcome, release, sum_of_rounds};
 use crate::connection::{Buffer, Connection, Sources};
 use crate::cpu::CpuTime;
 use crate::message::Lines;
@@ -24,21 +24,8 @@ pub fn run(
 ) -> io::Result<Outcome> {
     let mut lines = Lines::new(message_bytes);
     let mut buffer = Buffer::default();
-    let mut elapsed = Duration::ZERO;
-    let mut cpu = CpuTime::default();
-    for _ in 0..rounds {
-        let (round_elapsed, round_cpu) =
-            round(server, connections, &mut lines, &mut buffer, sources)?;
-        elapsed += round_elapsed;
-        cpu += round_cpu;
-    }
-    Ok(Outcome {
-        messages: u64::from(rounds) * connections as u64,
-        elapsed,
-        cpu,
-        latency: None,
-        unanswered: 0,
-    })
+    let messages = connections as u64;
+    sum_of_rounds(rounds, messages, || round(server, connections, &mut lines, &mut buffer, sources))
 }
 
 fn round(

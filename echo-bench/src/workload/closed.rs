@@ -5,11 +5,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll};
 
-use super::{Outcome, measured, new_histogram, record};
+use super::{Outcome, measured, new_histogram, next_events, record, unwatch, watch};
 use crate::connection::{Buffer, Connection, REPLY_PATIENCE};
-use crate::interrupt;
 use crate::message::Lines;
 use crate::server_process::ServerProcess;
 
@@ -23,10 +22,7 @@ pub fn run(
     message_bytes: usize,
     duration: Duration,
 ) -> io::Result<Outcome> {
-    let poll = Poll::new()?;
-    for (index, connection) in connections.iter_mut().enumerate() {
-        poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
-    }
+    let poll = watch(connections)?;
     let now = Instant::now();
     let mut exchange = Exchange {
         poll,
@@ -36,9 +32,7 @@ pub fn run(
         buffer: Buffer::default(),
     };
     let (latency, elapsed, cpu) = measured(server, || exchange.run(duration))?;
-    for connection in exchange.connections.iter_mut() {
-        exchange.poll.registry().deregister(&mut connection.stream)?;
-    }
+    unwatch(&exchange.poll, exchange.connections)?;
     Ok(Outcome { messages: latency.len(), elapsed, cpu, latency: Some(latency), unanswered: 0 })
 }
 
@@ -62,11 +56,7 @@ impl Exchange<'_> {
         let last_send = Instant::now() + duration;
         let mut last_reply = Instant::now();
         while under_way > 0 {
-            match self.poll.poll(&mut events, Some(Duration::from_millis(100))) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => result?,
-            }
-            interrupt::check()?;
+            next_events(&mut self.poll, &mut events, Duration::from_millis(100))?;
             for event in &events {
                 let index = event.token().0;
                 let connection = &mut self.connections[index];

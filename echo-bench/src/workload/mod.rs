@@ -11,8 +11,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token};
 
+use crate::connection::Connection;
 use crate::cpu::CpuTime;
+use crate::interrupt;
 use crate::server_process::ServerProcess;
 
 /// What one run of a workload found.
@@ -53,6 +56,49 @@ fn measured<T>(
     let elapsed = begin.elapsed();
     server.wait_until_quiet()?;
     Ok((done, elapsed, server.cpu_time()?.since(cpu_before)))
+}
+
+/// Does the same round again and again; `messages` are answered in each.
+fn sum_of_rounds(
+    rounds: u32,
+    messages: u64,
+    mut round: impl FnMut() -> io::Result<(Duration, CpuTime)>,
+) -> io::Result<Outcome> {
+    let mut elapsed = Duration::ZERO;
+    let mut cpu = CpuTime::default();
+    for _ in 0..rounds {
+        let (round_elapsed, round_cpu) = round()?;
+        elapsed += round_elapsed;
+        cpu += round_cpu;
+    }
+    let messages = u64::from(rounds) * messages;
+    Ok(Outcome { messages, elapsed, cpu, latency: None, unanswered: 0 })
+}
+
+/// A poll that tells of replies; the token is the connection's index.
+fn watch(connections: &mut [Connection]) -> io::Result<Poll> {
+    let poll = Poll::new()?;
+    for (index, connection) in connections.iter_mut().enumerate() {
+        poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
+    }
+    Ok(poll)
+}
+
+/// Frees the connections for the next workload.
+fn unwatch(poll: &Poll, connections: &mut [Connection]) -> io::Result<()> {
+    for connection in connections {
+        poll.registry().deregister(&mut connection.stream)?;
+    }
+    Ok(())
+}
+
+/// Waits for events, at most for `timeout`; a signal ends the benchmark with an error.
+fn next_events(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(timeout)) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        result => result?,
+    }
+    interrupt::check()
 }
 
 /// Lets a stopped server do all that was queued for it, in one go; how long it took. Nobody sleeps on

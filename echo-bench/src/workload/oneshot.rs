@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
 
-use super::{Outcome, measured, new_histogram, record};
+use super::{Outcome, measured, new_histogram, next_events, record};
 use crate::connection::{Buffer, Connection, REPLY_PATIENCE, Received, Sources};
-use crate::interrupt;
 use crate::message::Lines;
 use crate::server_process::ServerProcess;
 
@@ -98,11 +97,7 @@ impl Loops<'_> {
         let last_begin = Instant::now() + duration;
         let mut last_end = Instant::now();
         while left > 0 {
-            match self.poll.poll(&mut events, Some(Duration::from_millis(100))) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => result?,
-            }
-            interrupt::check()?;
+            next_events(&mut self.poll, &mut events, Duration::from_millis(100))?;
             for event in &events {
                 let number = event.token().0;
                 let round = &mut self.under_way[number];

@@ -6,11 +6,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll};
 
-use super::{Outcome, measured, new_histogram, record};
+use super::{Outcome, measured, new_histogram, next_events, record, unwatch, watch};
 use crate::connection::{Buffer, Connection};
-use crate::interrupt;
 use crate::message::Lines;
 use crate::server_process::ServerProcess;
 
@@ -54,16 +53,11 @@ pub fn run(
     message_bytes: usize,
     schedule: Schedule,
 ) -> io::Result<Outcome> {
-    let poll = Poll::new()?;
-    for (index, connection) in connections.iter_mut().enumerate() {
-        poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
-    }
+    let poll = watch(connections)?;
     let mut traffic =
         Traffic { poll, connections, lines: Lines::new(message_bytes), buffer: Buffer::default() };
     let ((latency, unanswered), elapsed, cpu) = measured(server, || traffic.run(schedule))?;
-    for connection in traffic.connections.iter_mut() {
-        traffic.poll.registry().deregister(&mut connection.stream)?;
-    }
+    unwatch(&traffic.poll, traffic.connections)?;
     Ok(Outcome {
         messages: latency.len() - unanswered,
         elapsed,
@@ -94,11 +88,7 @@ impl Traffic<'_> {
         while answered < messages && Instant::now() < give_up {
             sent = self.send_what_is_due(schedule, begin, sent, messages)?;
             // Without sleeping: a sleep would end later than the next message is due.
-            match self.poll.poll(&mut events, Some(Duration::ZERO)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => result?,
-            }
-            interrupt::check()?;
+            next_events(&mut self.poll, &mut events, Duration::ZERO)?;
             for event in &events {
                 let index = event.token().0;
                 let connection = &mut self.connections[index];
