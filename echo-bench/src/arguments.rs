@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -17,8 +18,8 @@ Usage: echo-bench [OPTION]...
 
   --quick              a look in under two minutes, instead of the whole run
   --servers A,B,...    only these servers
-  --workloads A,B,...  only these: stopped, closed, burst, oneshot, open, idle, beside, start, stop,
-                       syscalls
+  --workloads A,B,...  only these: stopped, closed, burst, oneshot, open, idle, beside, crowd, start,
+                       stop, syscalls
   --out DIR            where results.json and the plots go, and beside it the report DIR.md (default
                        docs/performance; target/performance for a run that is quick or a part)
   --report-only        measure nothing; make report and plots from DIR/results.json
@@ -26,6 +27,8 @@ Usage: echo-bench [OPTION]...
   --peers DIR          the peers that were built (default target/bench)
   --server-cpu N       the processor of the server (default 0)
   --generator-cpu N    the processor of everything else (default 1)
+  --crowd N            only gather N connections before the reactor, on a simulated kernel, and
+                       print as JSON what they cost
   --list               show the servers, and what is missing for them
   --help, --version
 
@@ -39,6 +42,8 @@ pub enum Action {
     Measure,
     /// Make everything of results that are there.
     ReportOnly,
+    /// Gather a crowd of so many connections, and nothing else.
+    Crowd(usize),
     /// Show the servers.
     List,
     /// Print [`HELP`].
@@ -94,6 +99,10 @@ impl Arguments {
                 Long("server-cpu") => arguments.processors.server = parser.value()?.parse()?,
                 Long("generator-cpu") => {
                     arguments.processors.generator = parser.value()?.parse()?;
+                }
+                Long("crowd") => {
+                    let connections: NonZero<u32> = parser.value()?.parse()?;
+                    arguments.action = Action::Crowd(connections.get() as usize);
                 }
                 Long("report-only") => arguments.action = Action::ReportOnly,
                 Long("list") => arguments.action = Action::List,

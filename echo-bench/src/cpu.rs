@@ -75,7 +75,15 @@ pub fn cpu_time(pid: Pid) -> io::Result<CpuTime> {
 /// # Errors
 /// When the process is gone.
 pub fn resident_bytes(pid: Pid) -> io::Result<u64> {
-    resident(&fs::read_to_string(proc_path(pid, "smaps_rollup"))?)
+    kibibytes("Rss:", &fs::read_to_string(proc_path(pid, "smaps_rollup"))?)
+}
+
+/// The most memory that was ever resident of `pid`, in bytes.
+///
+/// # Errors
+/// When the process is gone.
+pub fn peak_resident_bytes(pid: Pid) -> io::Result<u64> {
+    kibibytes("VmHWM:", &fs::read_to_string(proc_path(pid, "status"))?)
 }
 
 /// How many descriptors `pid` has open.
@@ -148,13 +156,14 @@ fn ticks(text: &str) -> io::Result<(u64, u64)> {
     }
 }
 
-fn resident(text: &str) -> io::Result<u64> {
+/// The line with this name, which ends in kB, in bytes.
+fn kibibytes(name: &str, text: &str) -> io::Result<u64> {
     text.lines()
-        .find_map(|line| line.strip_prefix("Rss:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|line| line.trim().strip_suffix(" kB"))
         .and_then(|number| number.trim().parse::<u64>().ok())
         .map(|kibibytes| kibibytes * 1024)
-        .ok_or_else(|| strange("smaps_rollup", text))
+        .ok_or_else(|| strange(name, text))
 }
 
 #[cfg(test)]
@@ -173,8 +182,8 @@ mod tests {
     #[test]
     fn memory_is_read_in_bytes() {
         let text = "00400000-7fff rollup\nRss:                1604 kB\nPss:  1 kB\n";
-        assert_eq!(resident(text).unwrap(), 1604 * 1024);
-        assert!(resident("Rss: many").is_err());
+        assert_eq!(kibibytes("Rss:", text).unwrap(), 1604 * 1024);
+        assert!(kibibytes("Rss:", "Rss: many").is_err());
     }
 
     #[test]

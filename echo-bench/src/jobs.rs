@@ -12,7 +12,7 @@ use crate::results::{Case, Workload};
 use crate::server_process::ServerProcess;
 use crate::syscalls::{Counts, Tracer};
 use crate::workload::open::Schedule;
-use crate::workload::{Outcome, burst, closed, idle, oneshot, open, stopped};
+use crate::workload::{Outcome, burst, closed, crowd, idle, oneshot, open, stopped};
 
 /// What a job found.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Bench {
             Job::Oneshot { loops, duration } => self.oneshot(peer, loops, duration),
             Job::Burst { connections, repeats } => self.burst(peer, connections, repeats),
             Job::Idle { ref steps, duration } => self.idle(peer, steps, duration),
+            Job::Crowd { connections } => self.crowd(connections),
             Job::Start => self.start_time(peer),
             Job::Stop { idle_connections } => self.stop_time(peer, idle_connections),
         }
@@ -190,6 +191,17 @@ impl Bench {
             resident_bytes: Some(step.resident_bytes),
         });
         Ok(found.collect())
+    }
+
+    fn crowd(&self, connections: usize) -> Found {
+        let crowd = crowd::run(connections, self.processors)?;
+        let elapsed = Duration::from_nanos(crowd.cpu_ns);
+        let cpu = CpuTime { total_ns: crowd.cpu_ns, ..CpuTime::default() };
+        Ok(vec![Finding {
+            case: Case { idle_connections: connections - 1, ..usual(Workload::Crowd, 1) },
+            outcome: Outcome { messages: crowd.events, cpu, ..once(elapsed) },
+            resident_bytes: Some(crowd.peak_bytes),
+        }])
     }
 
     fn start_time(&mut self, peer: &Peer) -> Found {

@@ -10,6 +10,7 @@
 pub mod arguments;
 pub mod connection;
 pub mod cpu;
+pub mod crowd;
 pub mod interrupt;
 pub mod jobs;
 pub mod machine;

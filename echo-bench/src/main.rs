@@ -10,7 +10,7 @@ use echo_bench::peers::{self, Limits, Peer};
 use echo_bench::progress::Progress;
 use echo_bench::results::{About, Results, Server};
 use echo_bench::runner::Runner;
-use echo_bench::{interrupt, machine, plan, report, server_process, tables};
+use echo_bench::{crowd, interrupt, machine, plan, report, server_process, tables};
 
 /// Backlog that every server asks for: longer than any burst. The kernel caps it.
 const BACKLOG: u32 = 4096;
@@ -41,6 +41,9 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         Action::Help => print!("{HELP}"),
         Action::Version => println!("echo-bench {}", env!("CARGO_PKG_VERSION")),
         Action::List => list(&peers::all(&arguments.places)),
+        Action::Crowd(connections) => {
+            println!("{}", serde_json::to_string(&crowd::gather(connections)?)?);
+        }
         Action::ReportOnly => {
             let directory = arguments.results();
             let results = Results::read(&directory.join("results.json"))?;

@@ -62,6 +62,11 @@ pub enum Job {
         /// How long the sample echoes at each.
         duration: Duration,
     },
+    /// Connections on a simulated kernel, which needs no descriptors.
+    Crowd {
+        /// Connections.
+        connections: usize,
+    },
     /// The start of the process.
     Start,
     /// SIGTERM with idle connections.
@@ -86,6 +91,7 @@ impl Job {
             Self::Oneshot { .. } => Workload::Oneshot,
             Self::Burst { .. } => Workload::Burst,
             Self::Idle { .. } => Workload::Idle,
+            Self::Crowd { .. } => Workload::Crowd,
             Self::Start => Workload::Start,
             Self::Stop { .. } => Workload::Stop,
         }
@@ -104,6 +110,7 @@ impl Job {
             Self::Closed { duration, .. }
             | Self::Open { duration, .. }
             | Self::Oneshot { duration, .. } => *duration,
+            Self::Crowd { .. } => Duration::from_secs(1),
             Self::Idle { steps, duration } => *duration * u32::try_from(steps.len()).unwrap_or(1),
             _ => Duration::ZERO,
         };
@@ -123,6 +130,8 @@ impl Job {
             Self::Beside { connections, idle_connections, .. } => connections + idle_connections,
             Self::Oneshot { loops, .. } => *loops,
             Self::Idle { steps, .. } => steps.last().copied().unwrap_or(0),
+            // Its connections are none of the kernel's.
+            Self::Crowd { .. } => 0,
             Self::Start => 1,
             Self::Stop { idle_connections } => *idle_connections,
         }
@@ -140,8 +149,8 @@ pub fn suits(workload: Workload, peer: &Peer) -> bool {
         // How a connection ends makes no difference where none does.
         _ if peer.name.starts_with("c-epoll-") => false,
         Workload::Start => true,
-        // The peers have nothing to do at the end.
-        Workload::Stop => peer.name == REACTOR,
+        // The peers have nothing to do at the end, and none runs without a kernel.
+        Workload::Stop | Workload::Crowd => peer.name == REACTOR,
         _ => !peer.one_at_a_time,
     }
 }
@@ -160,6 +169,7 @@ impl fmt::Display for Job {
             Self::Oneshot { loops, .. } => write!(out, "oneshot, {loops}"),
             Self::Burst { connections, .. } => write!(out, "burst, {connections}"),
             Self::Idle { .. } => write!(out, "idle, up to {}", self.connections_max()),
+            Self::Crowd { connections } => write!(out, "crowd of {connections}"),
             Self::Start => write!(out, "start"),
             Self::Stop { idle_connections } => write!(out, "stop with {idle_connections} idle"),
         }
@@ -203,6 +213,8 @@ pub fn full() -> Vec<Step> {
             },
         ),
         (5, Job::Beside { connections: 100, idle_connections: 18_000, repeats: 100 }),
+        (5, Job::Crowd { connections: 1000 }),
+        (5, Job::Crowd { connections: 1_000_000 }),
         (7, Job::Start),
         (5, Job::Stop { idle_connections: 10_000 }),
     ];
@@ -224,6 +236,8 @@ pub fn quick() -> Vec<Step> {
         (2, Job::Open { connections: 100, duration: 3 * short }),
         (1, Job::Idle { steps: vec![1000, 5000], duration: short }),
         (1, Job::Beside { connections: 100, idle_connections: 3000, repeats: 20 }),
+        (1, Job::Crowd { connections: 1000 }),
+        (1, Job::Crowd { connections: 1_000_000 }),
         (3, Job::Start),
         (1, Job::Stop { idle_connections: 3000 }),
     ];
@@ -312,6 +326,6 @@ mod tests {
             all
         };
         assert_eq!(workloads(full()), workloads(quick()));
-        assert_eq!(workloads(full()).len(), 9);
+        assert_eq!(workloads(full()).len(), 10);
     }
 }

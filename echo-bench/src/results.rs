@@ -30,6 +30,8 @@ pub enum Workload {
     Burst,
     /// Silent connections and a sample that echoes.
     Idle,
+    /// Many connections on a simulated kernel.
+    Crowd,
     /// From the start of the process to listening.
     Start,
     /// From SIGTERM to the end of the process, with idle connections.
@@ -38,7 +40,7 @@ pub enum Workload {
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Stopped,
         Self::Beside,
         Self::Closed,
@@ -46,6 +48,7 @@ impl Workload {
         Self::Oneshot,
         Self::Burst,
         Self::Idle,
+        Self::Crowd,
         Self::Start,
         Self::Stop,
     ];
@@ -61,6 +64,7 @@ impl Workload {
             Self::Oneshot => "oneshot",
             Self::Burst => "burst",
             Self::Idle => "idle",
+            Self::Crowd => "crowd",
             Self::Start => "start",
             Self::Stop => "stop",
         }
@@ -99,7 +103,8 @@ pub struct Sample {
     /// What the clients saw, where they were not held up on purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// The server's resident memory in bytes, with idle connections.
+    /// The server's resident memory in bytes, with idle connections; of a crowd, what its
+    /// connections added to it at the most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
     /// Messages per second that were meant to leave, in the open loop.

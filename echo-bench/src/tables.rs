@@ -41,6 +41,7 @@ pub fn all(results: &Results) -> Vec<Table> {
         idle_memory(results),
         idle_latency(results),
         beside(results),
+        crowd(results),
         process_times(results),
     ]);
     tables.retain(|table| !table.rows.is_empty());
@@ -301,6 +302,27 @@ fn beside(results: &Results) -> Table {
         let of =
             ratio(&results.samples, subject(*with), subject(*without), Sample::cpu_us_per_message);
         row.push(of.map_or(NO_CELL.into(), |summary| format!("{:.2}", summary.median)));
+    }
+    table
+}
+
+fn crowd(results: &Results) -> Table {
+    let caption = "The reactor's own code on a simulated kernel that costs next to nothing: CPU time of a \
+                   message, from a random one of so many connections; the most memory that they added to \
+                   the process.";
+    let head = ["connections", "CPU ns per message", "bytes per connection"];
+    let mut table = Table::new("A crowd in the simulator", caption, &head);
+    for case in cases(results, Workload::Crowd) {
+        let cell = |quantity: &dyn Fn(&Sample) -> f64| {
+            summary(&results.samples, case, REACTOR, quantity).map_or(NO_CELL.into(), |found| {
+                format!("{:.0} ± {:.0} %", found.median, found.spread() * 50.0)
+            })
+        };
+        table.rows.push(vec![
+            open_connections(&case).to_string(),
+            cell(&|sample| sample.cpu_us_per_message() * 1000.0),
+            cell(&targets::crowd_bytes_per_connection),
+        ]);
     }
     table
 }

@@ -62,6 +62,7 @@ pub fn rows(results: &Results) -> Vec<Row> {
     rows.extend(open(results));
     rows.extend(idle(results));
     rows.extend(beside(results));
+    rows.extend(crowd(results));
     rows.extend(process(results));
     rows
 }
@@ -331,6 +332,52 @@ fn beside(results: &Results) -> Vec<Row> {
         measured: in_words(found, " ×", 2),
         verdict: judge(found, 1.1),
     }]
+}
+
+/// What each connection of a crowd added to the process, in bytes.
+#[must_use]
+pub fn crowd_bytes_per_connection(sample: &Sample) -> f64 {
+    let open = sample.case.connections + sample.case.idle_connections;
+    as_f64(sample.resident_bytes.unwrap_or(0)) / as_f64(open as u64)
+}
+
+fn crowd(results: &Results) -> Vec<Row> {
+    let crowds = cases(results, Workload::Crowd);
+    let (few, many) = (crowds.first().copied(), crowds.last().copied());
+    let size = |case: Option<Case>| case.map_or(0, |case| case.idle_connections + 1);
+    let of = |case: Option<Case>, quantity: fn(&Sample) -> f64| {
+        summary(&results.samples, case?, REACTOR, quantity)
+    };
+    let bytes = of(many, crowd_bytes_per_connection);
+    let cpu = |case| of(case, Sample::cpu_us_per_message);
+    let stream = cases(results, Workload::Stopped).first().copied();
+    let parts = cpu(few).zip(cpu(many)).zip(cpu(stream));
+    // What a message costs with its system calls, and what more it costs the reactor in a crowd.
+    let growth = parts.map(|((few, many), stream)| {
+        let grown = |many: f64| (stream.median + many - few.median) / stream.median;
+        Summary { median: grown(many.median), min: grown(many.min), max: grown(many.max) }
+    });
+    let row = |measure: &str, target: String, measured, verdict| Row {
+        workload: format!("crowd of {}, simulated", size(many)),
+        measure: measure.into(),
+        target,
+        measured,
+        verdict,
+    };
+    vec![
+        row(
+            "peak memory per connection",
+            "≤ 160 B".into(),
+            in_words(bytes, " B", 0),
+            judge(bytes, 160.0),
+        ),
+        row(
+            "CPU per message, with system calls as in stopped rounds",
+            format!("≤ 1.50 × that of {}", size(few)),
+            in_words(growth, " ×", 2),
+            judge(growth, 1.5),
+        ),
+    ]
 }
 
 fn process(results: &Results) -> Vec<Row> {

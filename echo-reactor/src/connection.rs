@@ -33,7 +33,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A reply up to this size fits into one segment of any connection (RFC 9293, section 3.7.1), and
 /// shares it with the FIN behind it: the peer gets both or neither. Several replies are counted
 /// together, which errs on the safe side.
-const ONE_SEGMENT_BYTES: usize = 536;
+const ONE_SEGMENT_BYTES: u32 = 536;
 
 /// When the server drains, a connection whose reply found room at once lingers until its peer has
 /// been quiet for so long: it has had its reply, and may just be idle.
@@ -134,6 +134,29 @@ struct Unsent {
     afterwards: Afterwards,
 }
 
+/// What may still be on its way to the peer: an estimate, from above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum InFlight {
+    /// So many bytes. More than 4 GiB count as 4 GiB.
+    AtMost(u32),
+    /// A reply that the kernel did not take at once, and whatever came before it.
+    LargeReply,
+}
+
+impl InFlight {
+    const NOTHING: InFlight = InFlight::AtMost(0);
+    const ONE_SEGMENT: InFlight = InFlight::AtMost(ONE_SEGMENT_BYTES);
+
+    fn plus(self, sent: usize) -> InFlight {
+        match self {
+            InFlight::AtMost(bytes) => {
+                InFlight::AtMost(bytes.saturating_add(u32::try_from(sent).unwrap_or(u32::MAX)))
+            }
+            InFlight::LargeReply => InFlight::LargeReply,
+        }
+    }
+}
+
 enum Step {
     Done,
     Blocked,
@@ -148,8 +171,7 @@ pub struct Connection<S> {
     echo: Echo,
     /// See [`Readiness::read_on`]; no event repeats it.
     read_on: bool,
-    /// Bytes that may still be on their way to the peer: an estimate, from above.
-    in_flight: usize,
+    in_flight: InFlight,
     last_byte: Moment,
     /// When the partial message began, or the lingering.
     began: Moment,
@@ -166,7 +188,7 @@ impl<S: Socket> Connection<S> {
             state: State::Open,
             echo: Echo::default(),
             read_on: false,
-            in_flight: 0,
+            in_flight: InFlight::NOTHING,
             last_byte: now,
             began: now,
             check_at: Moment::NEVER,
@@ -260,7 +282,7 @@ impl<S: Socket> Connection<S> {
             return self.proceed(afterwards, now);
         }
         let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, afterwards };
-        self.in_flight = usize::MAX;
+        self.in_flight = InFlight::LargeReply;
         self.enter(State::Flushing(Box::new(unsent)));
         Step::Done
     }
@@ -289,7 +311,7 @@ impl<S: Socket> Connection<S> {
         }
         match self.socket.send(reply, afterwards.then()) {
             Ok(sent) => {
-                self.in_flight = self.in_flight.saturating_add(sent);
+                self.in_flight = self.in_flight.plus(sent);
                 Ok(sent)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
@@ -314,7 +336,7 @@ impl<S: Socket> Connection<S> {
     fn end_output(&mut self, reason: Reason, must_linger: bool, now: Moment) {
         if let Err(error) = self.socket.end_output() {
             self.close(Reason::Failed(error.kind()));
-        } else if must_linger || self.in_flight > ONE_SEGMENT_BYTES {
+        } else if must_linger || self.in_flight > InFlight::ONE_SEGMENT {
             self.began = now;
             self.enter(State::Lingering(reason));
         } else {
@@ -348,15 +370,16 @@ impl<S: Socket> Connection<S> {
     /// The server begins to drain. A peer that has been sent everything, and sends no more itself,
     /// must not delay it; the others get the time to read.
     pub fn begin_drain(&mut self) {
-        if matches!(self.state, State::Open) && self.in_flight > 0 && self.socket.is_all_sent() {
-            self.in_flight = 0;
+        let is_unsure = matches!(self.state, State::Open) && self.in_flight > InFlight::NOTHING;
+        if is_unsure && self.socket.is_all_sent() {
+            self.in_flight = InFlight::NOTHING;
         }
     }
 
     /// While the server drains: leaves, if all that had arrived is read and answered.
     pub fn drain(&mut self, now: Moment) {
         match self.state {
-            State::Open if self.in_flight == 0 => self.close(Reason::Drained),
+            State::Open if self.in_flight == InFlight::NOTHING => self.close(Reason::Drained),
             State::Open => {
                 let must_linger = !self.socket.is_all_sent();
                 self.end_output(Reason::Drained, must_linger, now);
@@ -383,7 +406,7 @@ impl<S: Socket> Connection<S> {
         let deadline = self.began + LINGER_TIMEOUT;
         match desk.drain_began {
             // The reply was too large for the kernel's buffer: its peer may still be reading it.
-            Some(_) if self.in_flight == usize::MAX => deadline,
+            Some(_) if self.in_flight == InFlight::LargeReply => deadline,
             Some(drain_began) => {
                 let quiet_since = self.began.max(self.last_byte).max(drain_began);
                 deadline.min(quiet_since + LINGER_TIMEOUT_IN_DRAIN)
@@ -463,5 +486,17 @@ impl<S: Socket> Connection<S> {
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.echo.messages()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_idle_connections_are_104_megabytes() {
+        // A socket is a descriptor.
+        assert_eq!(size_of::<Connection<u32>>(), 104);
+        assert_eq!(size_of::<Option<Connection<u32>>>(), 104);
     }
 }

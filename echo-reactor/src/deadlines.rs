@@ -46,36 +46,61 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A slot and the moment of its check, in one word: half the memory of a pair, and there is one for
+/// every idle connection. The earlier one is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Check(u64);
+
+impl Check {
+    /// Room for 16 million slots, which leaves 34 years for the moment.
+    const SLOT_BITS: u32 = 24;
+
+    fn new(moment: Moment, slot: usize) -> Check {
+        let check = Check(moment.0 << Check::SLOT_BITS | slot as u64);
+        assert!((check.moment(), check.slot()) == (moment, slot), "{moment:?}, {slot} do not fit");
+        check
+    }
+
+    fn moment(self) -> Moment {
+        Moment(self.0 >> Check::SLOT_BITS)
+    }
+
+    fn slot(self) -> usize {
+        let slot = self.0 & ((1 << Check::SLOT_BITS) - 1);
+        usize::try_from(slot).expect("it was a usize before")
+    }
+}
+
 /// Which slot is to be checked when. It holds one entry for each scheduled slot.
 #[derive(Debug, Default)]
 pub struct Deadlines {
-    checks: BTreeSet<(Moment, usize)>,
+    checks: BTreeSet<Check>,
 }
 
 impl Deadlines {
     /// Moves the check of `slot` from `from` to `to`; [`Moment::NEVER`] stands for no check.
     pub fn reschedule(&mut self, slot: usize, from: Moment, to: Moment) {
         if from != Moment::NEVER {
-            let was_scheduled = self.checks.remove(&(from, slot));
+            let was_scheduled = self.checks.remove(&Check::new(from, slot));
             debug_assert!(was_scheduled, "slot {slot} was not scheduled for {from:?}");
         }
         if to != Moment::NEVER {
-            self.checks.insert((to, slot));
+            self.checks.insert(Check::new(to, slot));
         }
     }
 
     /// The moment of the next check, [`Moment::NEVER`] if there is none.
     #[must_use]
     pub fn next(&self) -> Moment {
-        self.checks.first().map_or(Moment::NEVER, |(moment, _)| *moment)
+        self.checks.first().map_or(Moment::NEVER, |check| check.moment())
     }
 
     /// Takes out one slot whose check is due.
     pub fn take_due(&mut self, now: Moment) -> Option<usize> {
-        let (moment, slot) = *self.checks.first()?;
-        (moment <= now).then(|| {
+        let check = *self.checks.first()?;
+        (check.moment() <= now).then(|| {
             self.checks.pop_first();
-            slot
+            check.slot()
         })
     }
 }
@@ -83,6 +108,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use echo_program::setting::DURATION_MAX;
 
     fn at(millis: u64) -> Moment {
         Moment::after_start(Duration::from_millis(millis))
@@ -95,6 +121,19 @@ mod tests {
         assert_eq!(at(5).until(at(7)), Some(Duration::from_millis(2)));
         assert_eq!(at(7).until(at(5)), Some(Duration::ZERO));
         assert_eq!(at(7).until(Moment::NEVER), None);
+    }
+
+    #[test]
+    fn a_check_holds_the_largest_slot_and_the_longest_timeout() {
+        let (late, slot) = (at(0) + 2 * DURATION_MAX, 16_777_215);
+        assert_eq!((Check::new(late, slot).moment(), Check::new(late, slot).slot()), (late, slot));
+        assert!(Check::new(at(1), slot) < Check::new(at(2), 0));
+    }
+
+    #[test]
+    #[should_panic = "do not fit"]
+    fn a_slot_beyond_that_is_a_bug() {
+        let _ = Check::new(at(0), 16_777_216);
     }
 
     #[test]

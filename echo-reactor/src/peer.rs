@@ -1,7 +1,7 @@
 //! A peer's address, small enough for a million of them, and as the log shows it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use echo_program::repr::AddressRepr;
 
@@ -12,19 +12,24 @@ use echo_program::repr::AddressRepr;
 /// the connection, so that one grep follows it. An IPv4 peer of an IPv6 listener prints as IPv4.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    ip: IpAddr,
+    /// IPv4 as mapped into IPv6 (RFC 4291, section 2.5.5.2), which needs no tag beside it.
+    ip: Ipv6Addr,
     port: u16,
 }
 
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Peer {
-        Peer { ip: address.ip(), port: address.port() }
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        Peer { ip, port: address.port() }
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        AddressRepr(SocketAddr::new(self.ip, self.port)).fmt(f)
+        AddressRepr(SocketAddr::new(self.ip.into(), self.port)).fmt(f)
     }
 }
 

@@ -83,7 +83,9 @@ impl<K: Kernel> Reactor<K> {
             phase: Phase::Running,
             limits,
             acceptor: Acceptor::new(limits.connections_max),
-            connections: Slab::new(),
+            // As large as it can get: one that doubles would copy all connections each time. What
+            // is not used takes addresses, not memory.
+            connections: Slab::with_capacity(limits.connections_max + ACCEPTS_PER_TURN),
             desk,
             deadlines: Deadlines::default(),
             ready: Vec::new(),

@@ -2,6 +2,7 @@
 
 pub mod burst;
 pub mod closed;
+pub mod crowd;
 pub mod idle;
 pub mod oneshot;
 pub mod open;
