@@ -99,8 +99,11 @@ fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
     let system_calls =
         if arguments.wants(SYSTEM_CALLS) { runner.count_system_calls()? } else { Vec::new() };
     let all_measured = runner.failures.is_empty();
-    about.notes.extend(runner.failures);
+    about.notes.extend(runner.failures.iter().cloned());
     finish(arguments, &Results { about, servers, samples, system_calls })?;
+    for failure in &runner.failures {
+        eprintln!("{failure}");
+    }
     Ok(if all_measured { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

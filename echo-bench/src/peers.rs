@@ -56,6 +56,9 @@ pub const FLOOR: &str = "c-epoll";
 /// The floor of a closed connection: reply and FIN in one segment.
 pub const FLOOR_MORE: &str = "c-epoll-more";
 
+/// The same, and no reply is lost when its peer sends one more byte.
+pub const FLOOR_SHUTDOWN: &str = "c-epoll-shutdown";
+
 /// The server of a beginner, as this project's exercise starts with.
 pub const PYTHON: &str = "python-blocking";
 /// The same, logging.
@@ -110,7 +113,7 @@ pub fn all(places: &Places) -> Vec<Peer> {
         built(FLOOR, "C, epoll: the floor", "c-epoll", None),
         built(FLOOR_MORE, "C, epoll: reply and FIN in one segment", "c-epoll", Some("more")),
         built(
-            "c-epoll-shutdown",
+            FLOOR_SHUTDOWN,
             "the same, with a shutdown before the close",
             "c-epoll",
             Some("shutdown"),

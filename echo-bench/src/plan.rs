@@ -204,7 +204,7 @@ pub fn full() -> Vec<Step> {
     let rest = [
         (7, Job::Burst { connections: 500, repeats: 10 }),
         (7, Job::Oneshot { loops: 50, duration: second * 4 / 5 }),
-        (5, Job::Open { connections: 100, duration: second * 3 }),
+        (9, Job::Open { connections: 100, duration: second * 2 }),
         (
             3,
             Job::Idle {

@@ -72,6 +72,9 @@ const METHOD: &str = "\
 - **Open loop.** Messages leave by a schedule that does not wait for replies, and latency counts from the
   scheduled moment: a stall is charged to every message that it delays. Messages without a reply at the end
   count with the time that they have waited.
+- **Crowd.** The reactor's own code in a process of its own, on a simulated kernel that hands out connections
+  and events and does nothing else: no descriptor limit in the way, and no system call to hide behind. The
+  further time that an event takes among a million is that of caches which do not hold them all.
 - **Every reply is compared byte for byte**, and every line of a run is different. A wrong, missing or
   additional byte is an error, not a data point.
 - **System calls** are counted by strace in rounds of their own. A call that was interrupted by stopping the

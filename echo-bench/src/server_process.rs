@@ -151,6 +151,15 @@ impl ServerProcess {
         cpu::descriptors(self.pid)
     }
 
+    /// Waits until it has taken so many connections: one may rest before it has emptied its queue.
+    ///
+    /// # Errors
+    /// When it has fewer descriptors after ten seconds.
+    pub fn wait_for_descriptors(&self, count: usize) -> io::Result<()> {
+        let what = format!("the server holds a descriptor for each of {count} connections");
+        wait_until(&what, PATIENCE, LOOK_EVERY, || Ok(self.descriptors()? >= count))
+    }
+
     /// Resident memory in bytes.
     ///
     /// # Errors

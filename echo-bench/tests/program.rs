@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{built_floor, processors};
+use echo_bench::crowd::Crowd;
 use echo_bench::results::{Results, Workload};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -28,6 +29,19 @@ fn temporary(name: &str) -> PathBuf {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_million_connections_take_160_bytes_each() {
+    let output = program(&["--crowd", "1000000"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let crowd: Crowd = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(crowd.connections, 1_000_000);
+    let bytes = crowd.peak_bytes / 1_000_000;
+    assert!((100..=160).contains(&bytes), "{bytes} bytes");
+
+    let output = program(&["--crowd", "0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

@@ -45,11 +45,7 @@ pub fn run(
         let sample = (connections / SAMPLE).max(1);
         open_until(&mut talking, sample, server, sources)?;
         open_until(&mut silent, connections - sample, server, sources)?;
-        let held = server.descriptors()?;
-        if held < connections {
-            let text = format!("the server holds {held} descriptors for {connections} connections");
-            return Err(io::Error::other(text));
-        }
+        server.wait_for_descriptors(connections)?;
         found.push(IdleStep {
             connections,
             sample,
