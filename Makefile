@@ -1,7 +1,7 @@
 # Every command of the project. What takes more than a few lines is a script in docker/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill bench-setup bench clean cargo
+        netcat-test scale demo test simulate fuzz drill bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -44,6 +44,10 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=1000000 (START=0)
 	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \
 		-- --nocapture every_life
+
+fuzz: cargo ## Feed the configuration files of all kinds: make fuzz SECONDS=60
+	@FUZZ_SECONDS="$${SECONDS:-60}" cargo test --release --locked --package echo-program --lib \
+		-- --nocapture fuzz_any_file
 
 drill: cargo ## Restart the server 100 times under 50 clients that count their messages
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \

@@ -197,4 +197,6 @@ fn scalar(text: &str) -> Value {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

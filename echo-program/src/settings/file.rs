@@ -16,8 +16,13 @@ use super::{LogSection, SECTIONS, Section, SettingsError};
 use crate::repr::printable;
 use crate::setting::Setting;
 
-/// A larger file is not ours. It also bounds what reading a device by mistake can cost.
-const FILE_MAX_BYTES: u64 = 1024 * 1024;
+/// A larger file is not ours. It also bounds what reading a device by mistake can cost, and the time
+/// for nonsense that is nested deeply, which grows with the square of its length.
+const FILE_MAX_BYTES: u64 = 64 * 1024;
+
+/// What is shown of a long complaint, which repeats what it found: so much of its begin and as much of
+/// its end, in characters.
+const COMPLAINT_PART_MAX_CHARS: usize = 250;
 
 /// The path as it is shown.
 pub(super) fn name(path: &Path) -> String {
@@ -46,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     }
 }
 
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, SettingsError> {
+pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, SettingsError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.split(|byte| *byte == b'\n').count();
@@ -84,8 +89,19 @@ fn value_error(path: &Path, error: &serde_yaml::Error) -> SettingsError {
 
 fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
     let place = error.location().map(|place| format!("{}:", place.line()));
-    let message = printable(message.as_bytes());
+    let message = without_middle(&printable(message.as_bytes()));
     SettingsError(format!("{}:{} {message}", name(path), place.unwrap_or_default()))
+}
+
+/// What was found stands before what is allowed: both can be seen.
+fn without_middle(message: &str) -> String {
+    let chars: Vec<char> = message.chars().collect();
+    if chars.len() <= 2 * COMPLAINT_PART_MAX_CHARS {
+        return message.to_owned();
+    }
+    let begin = chars[..COMPLAINT_PART_MAX_CHARS].iter();
+    let end = chars[chars.len() - COMPLAINT_PART_MAX_CHARS..].iter();
+    begin.chain(&['.'; 3]).chain(end).collect()
 }
 
 /// The message, without the place that is named in front of it anyway.

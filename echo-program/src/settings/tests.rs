@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A section with one key of every kind.
 #[derive(Debug, PartialEq)]
-struct Sample {
+pub(super) struct Sample {
     port: u16,
     period: Duration,
     echo: bool,
@@ -198,7 +198,7 @@ fn files_that_cannot_be_read() {
     assert!(error.contains("cannot be read: Input/output error"), "{error}");
 
     let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
-    assert!(error.contains("larger than 1048576 bytes"), "{error}");
+    assert!(error.contains("larger than 65536 bytes"), "{error}");
 }
 
 #[test]
@@ -276,17 +276,34 @@ fn printed_as_a_line_and_as_a_file() {
     assert!(yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"), "{yaml}");
 }
 
+#[test]
+fn a_long_mistake_is_shown_with_its_begin_and_its_end() {
+    for (text, begin, end) in [
+        (
+            format!("server:\n  {}: 1\n", "k".repeat(1000)),
+            ":2: server: unknown key kkk",
+            "kkk; allowed: port, period, reply_mode, name",
+        ),
+        (
+            format!("server: {}\n", "v".repeat(50_000)),
+            ":1: server: string \"vvv",
+            "vvv\" is not a mapping of keys to values",
+        ),
+    ] {
+        let error = apply(&text).unwrap_err();
+        assert!(error.starts_with(&format!("config.yaml{begin}")), "{error}");
+        assert!(error.ends_with(end) && error.contains("kkk...kkk") | error.contains("vvv...vvv"));
+        assert!(error.len() < 600, "{error}");
+    }
+}
+
 proptest! {
     #[test]
-    fn no_file_panics(text in "(server|log|client|x)?:?[ \n]{0,3}(port|name|level|- )?.{0,20}\n.*") {
-        let _ = apply(&text);
-    }
-
-    #[test]
-    fn every_error_is_one_line(text: String) {
-        if let Err(error) = apply(&text) {
-            prop_assert!(!error.chars().any(char::is_control), "{}", error);
-        }
+    fn the_environment_wins_over_any_file(file: u16, variable: u16) {
+        let path = TemporaryPath::with("wins", format!("server: {{port: {file}, name: file}}"));
+        let settings = load_from(&path.0, &[("SERVER_PORT", &variable.to_string())]);
+        let section = settings.expect("valid").section;
+        prop_assert_eq!((section.port, section.name.as_str()), (variable, "file"));
     }
 
     #[test]
