@@ -40,6 +40,7 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 	@$(MAKE) build
 	@docker/scripts-test.sh
 	@docker/environment-test.sh
+	@docker/faults-test.sh
 
 simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=1000000 (START=0)
 	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What scripts-test.sh and environment-test.sh share: one line a check, and their sum. Sourced.
+# What the tests in this folder share: one line a check, and their sum. Sourced.
 passed=0
 failed=0
 output=

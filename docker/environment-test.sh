@@ -3,54 +3,9 @@
 # Tests the Compose environment as a user sees it, in real containers. It runs beside the user's own,
 # under other names and in another network, and removes all of it, also on failure or Ctrl-C.
 set -eu
-scratch=$(mktemp -d)
-# Read by lib.sh and by every script that is called.
-export ECHO_PREFIX=test- ECHO_SUBNET=172.24.121.0/24 ECHO_CONFIG="$scratch/config.yaml"
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/checks.sh"
-
-idle_clients=${project}-idle
-# No other container has had it, so the server's log has no other connection from there.
-idle_address=172.24.121.200
-
-clean_up() {
-    trap - EXIT INT TERM
-    docker rm --force "$idle_clients" >/dev/null 2>&1 || true
-    "$root/docker/down.sh" >/dev/null 2>&1 || true
-    rm -rf "$scratch"
-}
-
-# configure KEY VALUE: as editors do, a new file takes the old one's place.
-configure() {
-    sed "s/^  $1: .*/  $1: $2/" "$ECHO_CONFIG" >"$scratch/edited"
-    mv "$scratch/edited" "$ECHO_CONFIG"
-}
-
-logs_of() {
-    docker logs "${ECHO_PREFIX}$1" 2>&1
-}
-
-# logged SERVICE EXPRESSION
-logged() {
-    logs_of "$1" | grep -q -e "$2"
-}
-
-times_logged() {
-    logs_of "$1" | grep -c -e "$2" || true
-}
-
-# inspected SERVICE FORMAT: a property of a service's container.
-inspected() {
-    docker container inspect --format "$2" "${ECHO_PREFIX}$1"
-}
-
-is() {
-    [ "$1" = "$2" ]
-}
-
-exited() {
-    is "$(inspected "$1" '{{.State.Status}} {{.State.ExitCode}}')" "exited $2"
-}
+ECHO_PREFIX=test-
+ECHO_SUBNET=172.24.121.0/24
+. "$(dirname "$0")/container-checks.sh"
 
 running_services() {
     containers --format '{{.Label "com.docker.compose.service"}}' | sort | tr '\n' ' '
@@ -63,13 +18,7 @@ everything() {
 }
 
 restart_server() {
-    lines=$(times_logged server 'Listening on')
-    docker restart -t 1 "$server" >/dev/null
-    wait_until 10 listens_anew
-}
-
-listens_anew() {
-    [ "$(times_logged server 'Listening on')" -gt "$lines" ]
+    server_listens_after docker restart -t 1 "$server"
 }
 
 test_up() {
@@ -162,16 +111,6 @@ test_scale() {
     check '... the server being the same all along' is "$(inspected server '{{.Id}}')" "$id"
 }
 
-connect_idle_clients() {
-    docker run --detach --name "$idle_clients" --network "$network" --ip "$idle_address" \
-        echo-netcat:latest sh -c 'for i in 1 2 3; do sleep 300 | nc server 12345 & done; wait' >/dev/null
-    wait_until 20 three_are_connected
-}
-
-three_are_connected() {
-    [ "$(times_logged server "Got connection from ('$idle_address'")" -eq 3 ]
-}
-
 test_stop() {
     docker kill --signal TERM "${ECHO_PREFIX}client2" >/dev/null
     check 'a client that gets SIGTERM exits with 0' wait_until 2 exited client2 0
@@ -202,22 +141,8 @@ test_down() {
     check '... and takes it away again' is "$(everything)" "$before"
 }
 
-if ! engine_answers; then
-    say 'skipped: no Docker engine answers, the environment is not tested'
-    say '0 passed, 0 failed, 1 skipped'
-    rm -rf "$scratch"
-    exit 0
-fi
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-# What an earlier run left, if it was killed.
-"$root/docker/down.sh" >/dev/null
-
-# The container's user has to read it.
-umask 022
-cp "$root/config.yaml" "$ECHO_CONFIG"
+begin 'the environment is not tested'
 configure loop_lapse 3s
-configure level info
 configure loop_period 500ms
 test_up
 test_logs

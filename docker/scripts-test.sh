@@ -84,6 +84,12 @@ test_missing_engine() {
         check "$script without Docker: one line points to the demo" failed_in_one_line 'make demo'
     done
 
+    for test in environment-test faults-test; do
+        run env PATH="$bare" "$root/docker/$test.sh"
+        check "$test without Docker is skipped, which is no failure" \
+            [ "$code/$(printf '%s\n' "$output" | tail -n 1)" = '0/0 passed, 0 failed, 1 skipped' ]
+    done
+
     dead=$(tools dead)
     fake "$dead" docker 'echo "Cannot connect to the Docker daemon" >&2; exit 1'
     run env PATH="$dead" "$root/docker/up.sh"
