@@ -71,6 +71,9 @@ pub struct Arguments {
     pub processors: Processors,
 }
 
+/// Where the results of a whole run go, which are committed.
+pub const COMMITTED_RESULTS: &str = "docs/performance";
+
 /// The name under which `--workloads` knows the counting of system calls.
 pub const SYSTEM_CALLS: &str = "syscalls";
 
@@ -119,7 +122,7 @@ impl Arguments {
     #[must_use]
     pub fn results(&self) -> PathBuf {
         let whole = !self.quick && self.servers.is_none() && self.workloads.is_none();
-        let default = if whole { "docs/performance" } else { "target/performance" };
+        let default = if whole { COMMITTED_RESULTS } else { "target/performance" };
         self.out.clone().unwrap_or_else(|| default.into())
     }
 

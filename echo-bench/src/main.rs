@@ -1,9 +1,11 @@
 //! Measures echo-reactor beside its peers: `echo-bench --help`.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use echo_bench::arguments::{Action, Arguments, HELP, SYSTEM_CALLS};
+use echo_bench::arguments::{Action, Arguments, COMMITTED_RESULTS, HELP, SYSTEM_CALLS};
 use echo_bench::connection::Sources;
 use echo_bench::jobs::Bench;
 use echo_bench::peers::{self, Limits, Peer};
@@ -18,6 +20,8 @@ const BACKLOG: u32 = 4096;
 /// Said on a machine with Docker or another user of the kernel's connection tracking.
 const TRACKED: &str = "The kernel tracks connections on this loopback: every message costs more, and a full \
                        table makes connections fail. echo-bench/run.sh measures in a network namespace.";
+
+const README: &str = "README.md";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -47,7 +51,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         Action::ReportOnly => {
             let directory = arguments.results();
             let results = Results::read(&directory.join("results.json"))?;
-            report::write(&results, &directory)?;
+            write_documents(arguments, &results)?;
         }
         Action::Measure => return measure(arguments),
     }
@@ -141,13 +145,24 @@ fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<(Vec<Pee
     Ok((there, servers))
 }
 
+/// The report, and where it is that of the project, its quotation in the README.
+fn write_documents(arguments: &Arguments, results: &Results) -> io::Result<()> {
+    let directory = arguments.results();
+    report::write(results, &directory)?;
+    let is_committed = directory.as_path() == Path::new(COMMITTED_RESULTS);
+    if is_committed && let Ok(readme) = fs::read_to_string(README) {
+        fs::write(README, report::quote(results, &readme))?;
+    }
+    Ok(())
+}
+
 /// Keeps the results, makes the report, and prints the tables.
 fn finish(arguments: &Arguments, results: &Results) -> io::Result<()> {
     let directory = arguments.results();
     std::fs::create_dir_all(&directory)?;
     let path = directory.join("results.json");
     results.write(&path)?;
-    report::write(results, &directory)?;
+    write_documents(arguments, results)?;
     print_tables(results);
     eprintln!("results: {}, report: {}", path.display(), report::path(&directory).display());
     Ok(())

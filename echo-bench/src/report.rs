@@ -38,6 +38,25 @@ pub fn write(results: &Results, directory: &Path) -> io::Result<()> {
     fs::write(path(directory), parts.join("\n\n") + "\n")
 }
 
+const QUOTE_BEGINS: &str = "<!-- Written by make bench. -->\n";
+const QUOTE_ENDS: &str = "<!-- End of what make bench wrote. -->\n";
+
+/// `text` with the results in short between its two marks; as it is where it has none.
+#[must_use]
+pub fn quote(results: &Results, text: &str) -> String {
+    let parts = text.split_once(QUOTE_BEGINS);
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(QUOTE_ENDS)?.1)));
+    let Some((before, after)) = parts else { return text.to_string() };
+    let table = tables::in_short(results).rows_to_markdown();
+    let machine = results.about.machine.iter().chain(&results.about.versions);
+    let machine: Vec<_> = machine
+        .filter(|[name, _]| ["processors", "kernel", "rustc"].contains(&name.as_str()))
+        .map(|[_, value]| value.as_str())
+        .collect();
+    let where_and_when = format!("{}; {}.", machine.join(", "), &results.about.date);
+    format!("{before}{QUOTE_BEGINS}{}\n\n{where_and_when}\n{QUOTE_ENDS}{after}", table.trim_end())
+}
+
 const INTRODUCTION: &str = "\
 What a message costs `echo-reactor`, beside servers of other make that do the same job. `make bench` wrote
 this file on the machine below and writes it anew on yours; `make bench QUICK=1` takes a look in under two
@@ -99,6 +118,17 @@ mod tests {
     use crate::peers::REACTOR;
     use crate::results::tests::{BURST, sample};
     use crate::results::{About, Server};
+
+    /// What the README says about speed is what the committed run found.
+    #[test]
+    fn the_readme_quotes_the_committed_results() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let results = Results::read(&root.join("docs/performance/results.json")).unwrap();
+        let readme = fs::read_to_string(root.join("README.md")).unwrap();
+        assert!(readme.contains(QUOTE_BEGINS) && readme.contains(QUOTE_ENDS));
+        assert_eq!(quote(&results, &readme), readme);
+        assert_eq!(quote(&results, "no marks"), "no marks");
+    }
 
     #[test]
     fn a_report_has_its_facts_and_only_the_pictures_that_were_drawn() {

@@ -48,6 +48,36 @@ pub fn all(results: &Results) -> Vec<Table> {
     tables
 }
 
+/// What the README shows of a run: a line for each server.
+#[must_use]
+pub fn in_short(results: &Results) -> Table {
+    let first = |workload| cases(results, workload).first().copied();
+    let (burst, stream) = (first(Workload::Burst), first(Workload::Stopped));
+    let head = ["server", "burst, µs", "stream, µs", "system calls", "bytes per idle connection"];
+    let mut table = Table::new("In short", "", &head);
+    for server in results.servers.iter().filter(|server| server.skipped.is_none()) {
+        let cpu = |case: Option<Case>| {
+            let found = summary(&results.samples, case?, &server.name, Sample::cpu_us_per_message)?;
+            Some(format!("{:.2}", found.median))
+        };
+        let calls = |workload| {
+            let mut all = results.system_calls.iter();
+            let found = all.find(|c| c.server == server.name && c.case.workload == workload)?;
+            Some(format!("{:.2}", per(found.calls.values().sum(), found.messages)))
+        };
+        let calls = [calls(Workload::Burst), calls(Workload::Stopped)];
+        let memory = targets::bytes_per_connection(results, &server.name);
+        table.rows.push(vec![
+            server.name.clone(),
+            cpu(burst).unwrap_or(NO_CELL.into()),
+            cpu(stream).unwrap_or(NO_CELL.into()),
+            calls.map(|calls| calls.unwrap_or(NO_CELL.into())).join(", "),
+            memory.map_or(NO_CELL.into(), |(slope, ..)| format!("{:.0}", slope.median)),
+        ]);
+    }
+    table
+}
+
 /// The promises of echo-reactor, held against this run.
 #[must_use]
 pub fn targets(results: &Results) -> Table {
