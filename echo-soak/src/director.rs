@@ -346,7 +346,9 @@ impl Director<'_> {
         if let Some(status) = self.server.as_mut().map(Server::ended).transpose()?.flatten() {
             return Err(Stop::Violation(format!("the server died: {status}")));
         }
-        if self.now() >= self.next_sample {
+        // A process that has only just begun has not yet the memory that it works with.
+        let works = self.server.as_ref().is_some_and(|server| server.log.accepts());
+        if works && self.now() >= self.next_sample {
             self.next_sample = self.now() + SAMPLE_EVERY;
             let sample = self.sample()?;
             self.record.samples.push(sample);

@@ -141,7 +141,7 @@ impl Account {
             return None;
         }
         let (accepted, closed, dropped) = (self.accepted, self.closed, self.dropped);
-        let mut peers = self.open.keys().map(|peer| peer.escape_ascii().to_string());
+        let mut peers = self.open.keys().map(|peer| String::from_utf8_lossy(peer));
         Some(format!(
             "the log tells of {accepted} sockets accepted and {closed} closed; {unpaired} lines are \
              missing, {dropped} were dropped; one is of {}",
