@@ -1,7 +1,7 @@
 # Every command of the project. What takes more than a few lines is a script in docker/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate fuzz drill bench-setup bench clean cargo
+        netcat-test scale demo test simulate fuzz drill soak bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -53,6 +53,10 @@ fuzz: cargo ## Feed the configuration files of all kinds: make fuzz SECONDS=60
 drill: cargo ## Restart the server 100 times under 50 clients that count their messages
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
+
+soak: build ## Mixed load, faults and restarts at once, then a plot: make soak MINUTES=10
+	@cargo build --release --locked --quiet --package echo-soak --target-dir target
+	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh echo-bench/setup.sh

@@ -127,7 +127,7 @@ test_demo() {
 test_help() {
     run make -C "$root"
     for target in docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test clean; do
+        netcat-test scale demo test soak clean; do
         check "make lists $target" said "^make $target  *[A-Z]"
     done
 }

@@ -8,6 +8,7 @@
 //! with two processors the load generator is the slower part of many a workload.
 
 pub mod arguments;
+pub mod child;
 pub mod connection;
 pub mod cpu;
 pub mod crowd;

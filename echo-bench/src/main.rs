@@ -12,7 +12,7 @@ use echo_bench::peers::{self, Limits, Peer};
 use echo_bench::progress::Progress;
 use echo_bench::results::{About, Results, Server};
 use echo_bench::runner::Runner;
-use echo_bench::{crowd, interrupt, machine, plan, report, server_process, tables};
+use echo_bench::{child, crowd, interrupt, machine, plan, report, tables};
 
 /// Backlog that every server asks for: longer than any burst. The kernel caps it.
 const BACKLOG: u32 = 4096;
@@ -68,7 +68,7 @@ fn list(peers: &[Peer]) {
 /// The whole run: check the machine, measure, keep the results, show them.
 fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
     interrupt::watch()?;
-    server_process::end_with_a_panic();
+    child::end_with_a_panic();
     let mut about = About::now(arguments.quick);
     about.machine = machine::describe();
     about.versions = machine::versions(&arguments.places);

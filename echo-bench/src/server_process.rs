@@ -2,13 +2,13 @@
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::process::{ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::child::OwnedChild;
 use crate::cpu::{self, Activity, CpuTime};
 use crate::interrupt::wait_until;
 use crate::peers::{Behaviour, Limits, Peer};
@@ -19,28 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a process. Short, so that rounds are; each look costs some microseconds.
 const LOOK_EVERY: Duration = Duration::from_micros(20);
 
-/// Servers that run now, for the panic hook: with `panic = "abort"` no `Drop` ever runs.
-static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
-
-/// Makes a panic end the servers too.
-pub fn end_with_a_panic() {
-    let default_hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for pid in running.iter() {
-            let _ = kill_process(*pid, Signal::KILL);
-        }
-        drop(running);
-        default_hook(panic);
-    }));
-}
-
 /// A running server. Dropping it kills the process and waits for its end.
 pub struct ServerProcess {
     /// Where it listens.
     pub address: SocketAddrV4,
-    pid: Pid,
-    child: Child,
+    child: OwnedChild,
     log_lines: Option<JoinHandle<u64>>,
     started_in: Duration,
 }
@@ -61,16 +44,13 @@ impl ServerProcess {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(if peer.logs { Stdio::piped() } else { Stdio::inherit() });
         let begin = Instant::now();
-        let child = processors.start_on_server(|| command.spawn()).map_err(|error| {
+        let spawn = || OwnedChild::spawn(&mut command);
+        let child = processors.start_on_server(spawn).map_err(|error| {
             let program = command.get_program().to_string_lossy();
             io::Error::other(format!("{program} can't be started: {error}"))
         })?;
-        let pid = Pid::from_child(&child);
-        if let Ok(mut running) = RUNNING.lock() {
-            running.push(pid);
-        }
-        let mut server = Self { address, pid, child, log_lines: None, started_in: Duration::ZERO };
-        if let Some(log) = server.child.stderr.take() {
+        let mut server = Self { address, child, log_lines: None, started_in: Duration::ZERO };
+        if let Some(log) = server.child.stderr() {
             server.log_lines = Some(std::thread::spawn(move || count_lines(log)));
         }
         server.wait_for_listening(peer.name)?;
@@ -99,7 +79,7 @@ impl ServerProcess {
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> Pid {
-        self.pid
+        self.child.pid()
     }
 
     /// Stops it with SIGSTOP and waits until every thread stands still.
@@ -107,9 +87,9 @@ impl ServerProcess {
     /// # Errors
     /// When it does not stop.
     pub fn stop(&self) -> io::Result<()> {
-        kill_process(self.pid, Signal::STOP)?;
+        kill_process(self.pid(), Signal::STOP)?;
         wait_until("the server is stopped", PATIENCE, LOOK_EVERY, || {
-            Ok(cpu::activity(self.pid)? == Activity::Stopped)
+            Ok(cpu::activity(self.pid())? == Activity::Stopped)
         })
     }
 
@@ -118,7 +98,7 @@ impl ServerProcess {
     /// # Errors
     /// When the process is gone.
     pub fn resume(&self) -> io::Result<()> {
-        Ok(kill_process(self.pid, Signal::CONT)?)
+        Ok(kill_process(self.pid(), Signal::CONT)?)
     }
 
     /// Waits until no thread runs, twice in a row: then all queued work is done, and the processor
@@ -129,7 +109,7 @@ impl ServerProcess {
     pub fn wait_until_quiet(&self) -> io::Result<()> {
         let mut quiet_looks = 0;
         wait_until("the server is at rest", PATIENCE, LOOK_EVERY, || {
-            let waiting = cpu::activity(self.pid)? == Activity::Waiting;
+            let waiting = cpu::activity(self.pid())? == Activity::Waiting;
             quiet_looks = if waiting { quiet_looks + 1 } else { 0 };
             Ok(quiet_looks == 2)
         })
@@ -140,7 +120,7 @@ impl ServerProcess {
     /// # Errors
     /// When the process is gone.
     pub fn cpu_time(&self) -> io::Result<CpuTime> {
-        cpu::cpu_time(self.pid)
+        cpu::cpu_time(self.pid())
     }
 
     /// Open descriptors.
@@ -148,7 +128,7 @@ impl ServerProcess {
     /// # Errors
     /// When the process is gone.
     pub fn descriptors(&self) -> io::Result<usize> {
-        cpu::descriptors(self.pid)
+        cpu::descriptors(self.pid())
     }
 
     /// Waits until it has taken so many connections: one may rest before it has emptied its queue.
@@ -165,7 +145,7 @@ impl ServerProcess {
     /// # Errors
     /// When the process is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        cpu::resident_bytes(self.pid)
+        cpu::resident_bytes(self.pid())
     }
 
     /// Sends SIGTERM; how long the end took, and the exit status.
@@ -174,7 +154,7 @@ impl ServerProcess {
     /// When it is still there after ten seconds.
     pub fn terminate(mut self) -> io::Result<(Duration, ExitStatus)> {
         let begin = Instant::now();
-        kill_process(self.pid, Signal::TERM)?;
+        kill_process(self.pid(), Signal::TERM)?;
         let mut status = None;
         wait_until("the server ends", PATIENCE, Duration::from_micros(100), || {
             status = self.child.try_wait()?;
@@ -187,23 +167,8 @@ impl ServerProcess {
     /// Kills it; the number of log lines that it wrote, if it logs.
     #[must_use]
     pub fn kill(mut self) -> Option<u64> {
-        self.end();
+        self.child.end();
         self.log_lines.take().and_then(|lines| lines.join().ok())
-    }
-
-    fn end(&mut self) {
-        // Errors mean that it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if let Ok(mut running) = RUNNING.lock() {
-            running.retain(|pid| *pid != self.pid);
-        }
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

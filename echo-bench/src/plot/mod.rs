@@ -1,8 +1,9 @@
 //! The pictures of a run, as SVG.
 
+pub mod axis;
 mod bars;
 mod curves;
-mod style;
+pub mod style;
 
 use std::fs;
 use std::io;

@@ -9,18 +9,23 @@ use plotters::prelude::*;
 
 use crate::peers::{FLOOR, FLOOR_MORE, REACTOR};
 
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// A part of a picture.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Width and height of every picture in pixels of the SVG.
-pub(super) const WIDTH: u32 = 960;
-pub(super) const HEIGHT: u32 = 500;
+/// Width of every picture in pixels of the SVG.
+pub const WIDTH: u32 = 960;
+/// Height of every picture in pixels of the SVG.
+pub const HEIGHT: u32 = 500;
 const TITLE_HEIGHT: u32 = 44;
 
-pub(super) const INK: RGBColor = RGBColor(40, 44, 52);
-pub(super) const FAINT: RGBColor = RGBColor(224, 226, 230);
+/// The colour of words and axes.
+pub const INK: RGBColor = RGBColor(40, 44, 52);
+/// The colour of what helps the eye.
+pub const FAINT: RGBColor = RGBColor(224, 226, 230);
 
 /// Reactor and floor stand out; the others are told apart by hue.
-pub(super) fn colour(server: &str) -> RGBColor {
+#[must_use]
+pub fn colour(server: &str) -> RGBColor {
     match server {
         REACTOR => RGBColor(200, 30, 45),
         FLOOR => RGBColor(30, 30, 30),
@@ -41,22 +46,26 @@ pub(super) fn stroke(server: &str) -> ShapeStyle {
     colour(server).stroke_width(width)
 }
 
-pub(super) fn font(size: i32) -> TextStyle<'static> {
+/// The font of a size, in pixels.
+#[must_use]
+pub fn font(size: i32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
 /// Where a picture goes, and its title.
-pub(super) struct Sheet<'a> {
-    pub(super) title: &'a str,
-    pub(super) path: &'a Path,
+pub struct Sheet<'a> {
+    /// What stands above it.
+    pub title: &'a str,
+    /// The file.
+    pub path: &'a Path,
 }
 
 impl Sheet<'_> {
     /// Makes a white picture: the title, and below it what `draw` draws.
-    pub(super) fn draw(
-        &self,
-        draw: impl FnOnce(&Area) -> Result<(), Box<dyn Error>>,
-    ) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn draw(&self, draw: impl FnOnce(&Area) -> Result<(), Box<dyn Error>>) -> io::Result<()> {
         let paint = || -> Result<(), Box<dyn Error>> {
             let area = SVGBackend::new(self.path, (WIDTH, HEIGHT)).into_drawing_area();
             area.fill(&WHITE)?;
