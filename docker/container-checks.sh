@@ -80,12 +80,14 @@ listens_anew() {
     [ "$(times_logged server 'Listening on')" -gt "$lines" ]
 }
 
-# Three connections that send nothing.
+# Three connections that send nothing, beside those of an earlier call. Their container stays: to make
+# one takes longer than all else that happens here.
 connect_idle_clients() {
-    docker rm --force "$idle_clients" >/dev/null 2>&1 || true
     idle_before=$(idle_connections)
-    docker run --detach --name "$idle_clients" --network "$network" --ip "$idle_address" \
-        echo-netcat:latest sh -c 'for i in 1 2 3; do sleep 300 | nc server 12345 & done; wait' >/dev/null
+    docker container inspect "$idle_clients" >/dev/null 2>&1 ||
+        docker run --detach --name "$idle_clients" --network "$network" --ip "$idle_address" \
+            echo-netcat:latest sleep 600 >/dev/null
+    docker exec --detach "$idle_clients" sh -c 'for i in 1 2 3; do sleep 300 | nc server 12345 & done; wait'
     wait_until 20 three_more_are_connected
 }
 
