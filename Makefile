@@ -1,7 +1,8 @@
-# Every command of the project. What takes more than a few lines is a script in docker/.
+# Every command of the project. What takes more than a few lines is a script: in docker/,
+# or in checks/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill bench-setup bench clean cargo
+        netcat-test scale demo test simulate drill mutants bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -48,6 +49,9 @@ simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=100
 drill: cargo ## Restart the server 100 times under 50 clients that count their messages
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
+
+mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
+	@checks/mutants.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh echo-bench/setup.sh
