@@ -1,7 +1,8 @@
-# Every command of the project. What takes more than a few lines is a script in docker/.
+# Every command of the project. What takes more than a few lines is a script: in docker/,
+# or in checks/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate fuzz drill soak bench-setup bench clean cargo
+        netcat-test scale demo test simulate fuzz drill soak mutants deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -57,6 +58,9 @@ drill: cargo ## Restart the server 100 times under 50 clients that count their m
 soak: build ## Mixed load, faults and restarts at once, then a plot: make soak MINUTES=10
 	@cargo build --release --locked --quiet --package echo-soak --target-dir target
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
+
+mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
+	@checks/mutants.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh echo-bench/setup.sh

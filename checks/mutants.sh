@@ -1,0 +1,74 @@
+#!/bin/sh
+# Usage: mutants.sh [ARGUMENT OF CARGO MUTANTS]...
+# Breaks both programs in some hundred ways, one at a time, and counts how many of these mutants a
+# test notices. Fails when too few are, or when one that was not is not explained.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/docker/lib.sh"
+
+caught_min_percent=95
+explanations=$root/docs/mutants.md
+output=$root/target/mutants
+result=$output/mutants.out
+
+need_tool() {
+    cargo "$1" --version >/dev/null 2>&1 ||
+        fail "cargo-$1 is not installed: cargo install --locked cargo-$1"
+}
+
+count() {
+    grep -c . "$result/$1.txt" || true
+}
+
+# A server of a mutant that hung, in a test that was ended, may have survived both.
+end_strays() {
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/exe" 2>/dev/null) in
+            "$output/build/"*) kill -KILL "${process#/proc/}" 2>/dev/null || true ;;
+        esac
+    done
+}
+
+# Where a mutant stands in its file changes with every edit; what was done to it does not.
+unexplained() {
+    sed -E 's/:[0-9]+:[0-9]+: /: /' "$result/missed.txt" | sort -u |
+        while IFS= read -r mutant; do
+            grep -qF -- "\`$mutant\`" "$explanations" || say "$mutant"
+        done
+}
+
+need_cargo
+need_tool mutants
+need_tool nextest
+mkdir -p "$output/build"
+trap end_strays EXIT
+cd "$root"
+
+# Exit codes: 2 is that some mutants were missed, 3 that some hung; the rest of them are real errors.
+# Each test has a limit of its own, so that the timeout is for a test runner that hangs.
+code=0
+TMPDIR=$output/build SEEDS=${SEEDS:-5000} \
+    cargo mutants --package echo-reactor --package echo-client --output "$output" \
+    --jobs "${JOBS:-2}" --timeout 300 --no-times --colors never "$@" || code=$?
+case $code in
+    0 | 2 | 3) ;;
+    *) fail "cargo mutants failed with exit code $code, see above" ;;
+esac
+
+caught=$(count caught)
+timeout=$(count timeout)
+missed=$(count missed)
+viable=$((caught + timeout + missed))
+[ "$viable" -gt 0 ] || fail 'no mutant could be built'
+# In hundredths of a per cent, for the shell has no fractions.
+share=$(((caught + timeout) * 10000 / viable))
+
+say "mutants: $viable viable, $caught caught, $timeout timed out, $missed missed;" \
+    "$(count unviable) unviable"
+say "caught: $((share / 100)).$(printf %02d $((share % 100))) %, at least $caught_min_percent % wanted"
+unexplained=$(unexplained)
+if [ -n "$unexplained" ]; then
+    fail "missed, and not explained in docs/mutants.md:
+$unexplained"
+fi
+[ "$share" -ge $((caught_min_percent * 100)) ] || fail 'too many mutants live on unnoticed'
