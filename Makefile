@@ -62,6 +62,9 @@ soak: build ## Mixed load, faults and restarts at once, then a plot: make soak M
 mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
 	@checks/mutants.sh
 
+deny: cargo ## Check licences, sources and known faults of all packages (needs cargo-deny)
+	@checks/deny.sh
+
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh echo-bench/setup.sh
 
