@@ -201,6 +201,7 @@ impl fmt::Debug for Echo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec as vec_of;
     use proptest::prelude::*;
 
     const LINES: Rules = Rules {
@@ -341,6 +342,121 @@ mod tests {
             prop_assert_eq!(&cut, &whole);
             prop_assert_eq!(seen_cut, seen_whole);
             prop_assert!(acknowledge || input.starts_with(&whole));
+        }
+    }
+
+    /// The conversation again, as plainly as it can be said: the whole input is there, and its lines
+    /// are taken one after the other. `cuts` are the places where a piece ended.
+    fn plainly(rules: &Rules, input: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Option<Next>) {
+        let (mut answered, mut position) = (Vec::new(), 0);
+        for line in input.split_inclusive(|byte| *byte == b'\n') {
+            if line.len() > rules.message_max_bytes {
+                return (answered, Some(Next::TooLong));
+            }
+            answered.push(line.to_vec());
+            position += line.len();
+            let is_whole = line.ends_with(b"\n");
+            if is_whole && answered.len() == rules.messages_per_connection as usize {
+                let input_behind = !cuts.contains(&position);
+                return (answered, Some(Next::Close { input_behind }));
+            }
+        }
+        (answered, None)
+    }
+
+    fn plain_reply(rules: &Rules, message: &[u8]) -> Vec<u8> {
+        match rules.reply {
+            Reply::Echo => message.to_vec(),
+            Reply::Acknowledge => {
+                let text = BytesRepr::new(trim_end(message), usize::MAX);
+                format!("Your Message has been received: {text}\n").into_bytes()
+            }
+        }
+    }
+
+    /// Lines whose lengths are mostly near the limit of [`LINES`], the last perhaps without its end.
+    fn input_near_the_limit() -> impl Strategy<Value = Vec<u8>> {
+        let length = prop_oneof![0_usize..4, 13_usize..18];
+        let byte = any::<u8>().prop_filter("only the end is a newline", |byte| *byte != b'\n');
+        let line = length.prop_flat_map(move |length| vec_of(byte.clone(), length));
+        (vec_of(line, 0..6), any::<bool>()).prop_map(|(lines, is_ended)| {
+            let mut input = lines.join(&b'\n');
+            input.extend(is_ended.then_some(b'\n'));
+            input
+        })
+    }
+
+    fn rules_near_the_limit() -> impl Strategy<Value = Rules> {
+        let reply = prop_oneof![Just(Reply::Echo), Just(Reply::Acknowledge)];
+        (reply, 0_u32..4).prop_map(|(reply, limit)| Rules {
+            reply,
+            messages_per_connection: limit,
+            ..LINES
+        })
+    }
+
+    /// Cuts the input into pieces of these lengths, over and over; also where each piece ends.
+    fn cut<'a>(input: &'a [u8], lengths: &[usize]) -> (Vec<&'a [u8]>, Vec<usize>) {
+        let (mut pieces, mut cuts, mut position) = (Vec::new(), Vec::new(), 0);
+        for length in lengths.iter().cycle().take_while(|_| !input.is_empty()) {
+            let end = (position + length).min(input.len());
+            pieces.push(&input[position..end]);
+            cuts.push(end);
+            position = end;
+            if position == input.len() {
+                break;
+            }
+        }
+        (pieces, cuts)
+    }
+
+    proptest! {
+        #[test]
+        fn the_rules_written_down_plainly_give_the_same(
+            rules in rules_near_the_limit(),
+            input in input_near_the_limit(),
+            lengths in vec_of(1_usize..40, 1..8),
+        ) {
+            let (pieces, cuts) = cut(&input, &lengths);
+            let (replies, seen, end) = talk(&rules, &pieces);
+            let (answered, plain_end) = plainly(&rules, &input, &cuts);
+            let plain: Vec<u8> = answered.iter().flat_map(|m| plain_reply(&rules, m)).collect();
+            prop_assert_eq!((replies, seen, end), (plain, answered, plain_end));
+        }
+
+        #[test]
+        fn what_is_kept_and_counted_is_what_the_input_says(
+            rules in rules_near_the_limit(),
+            input in input_near_the_limit(),
+            lengths in vec_of(1_usize..40, 1..8),
+        ) {
+            let (mut echo, mut scratch, mut position) = (Echo::default(), Vec::new(), 0);
+            let (pieces, cuts) = cut(&input, &lengths);
+            for (piece, end) in pieces.into_iter().zip(&cuts) {
+                if echo.receive(&rules, piece, &mut scratch, &mut |_| {}).next != Next::Read {
+                    return Ok(());
+                }
+                position = *end;
+                let newlines = memchr::memchr_iter(b'\n', &input[..position]).count();
+                prop_assert_eq!(echo.messages() as usize, newlines);
+                let begun = input[..position].rsplit(|byte| *byte == b'\n').next().unwrap_or(&[]);
+                prop_assert_eq!(&echo.partial[..], begun);
+                prop_assert_eq!(echo.is_mid_message(), !begun.is_empty());
+            }
+            let count = input[..position].split_inclusive(|byte| *byte == b'\n').count();
+            echo.end(&rules, &mut scratch, &mut |_| {});
+            prop_assert_eq!((echo.messages() as usize, echo.is_mid_message()), (count, false));
+        }
+
+        #[test]
+        fn a_stream_gives_back_whatever_it_gets(
+            pieces in vec_of(vec_of(any::<u8>(), 0..40), 0..8),
+            limit in 0_u32..4,
+        ) {
+            let rules = Rules { framing: Framing::Stream, messages_per_connection: limit, ..LINES };
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let (replies, seen, end) = talk(&rules, &pieces);
+            prop_assert_eq!((replies, seen.concat(), end), (pieces.concat(), pieces.concat(), None));
         }
     }
 }
