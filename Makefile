@@ -2,7 +2,7 @@
 # or in checks/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate fuzz drill soak mutants deny bench-setup bench clean cargo
+        netcat-test scale demo test simulate drill soak fuzz mutants deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -47,10 +47,6 @@ simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=100
 	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \
 		-- --nocapture every_life
 
-fuzz: cargo ## Feed the configuration files of all kinds: make fuzz SECONDS=60
-	@FUZZ_SECONDS="$${SECONDS:-60}" cargo test --release --locked --package echo-program --lib \
-		-- --nocapture fuzz_any_file
-
 drill: cargo ## Restart the server 100 times under 50 clients that count their messages
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
@@ -58,6 +54,9 @@ drill: cargo ## Restart the server 100 times under 50 clients that count their m
 soak: build ## Mixed load, faults and restarts at once, then a plot: make soak MINUTES=10
 	@cargo build --release --locked --quiet --package echo-soak --target-dir target
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
+
+fuzz: cargo ## Throw files, variables and messages at the parsers: make fuzz SECONDS=60
+	@checks/fuzz.sh "$(or $(SECONDS),60)"
 
 mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
 	@checks/mutants.sh

@@ -132,6 +132,7 @@ impl fmt::Display for ServerAddress {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::sample::Index;
 
     #[test]
     fn ids() {
@@ -175,6 +176,15 @@ mod tests {
         }
     }
 
+    fn set(config: &mut Config, key: &str, text: &str) -> Result<(), String> {
+        let mut settings = config.settings().into_iter();
+        settings.find(|setting| setting.key() == key).expect(key).set(text)
+    }
+
+    fn texts(config: &mut Config) -> Vec<(&'static str, String)> {
+        config.settings().iter().map(|s| (s.key(), s.text().to_owned())).collect()
+    }
+
     #[test]
     fn the_bounds_of_every_key() {
         for (key, allowed, rejected) in [
@@ -190,34 +200,46 @@ mod tests {
             ("retry_timeout", "365d", "30"),
         ] {
             let mut config = Config::default();
-            let mut set = |text| {
-                let mut settings = config.settings().into_iter();
-                settings.find(|setting| setting.key() == key).expect(key).set(text)
-            };
-            assert_eq!(set(allowed), Ok(()), "{key}: {allowed}");
-            assert!(set(rejected).is_err(), "{key}: {rejected}");
+            assert_eq!(set(&mut config, key, allowed), Ok(()), "{key}: {allowed}");
+            assert!(set(&mut config, key, rejected).is_err(), "{key}: {rejected}");
         }
     }
 
     #[test]
     fn every_default_is_allowed() {
         let mut config = Config::default();
-        let defaults: Vec<(&str, String)> = config
-            .settings()
-            .iter()
-            .map(|setting| (setting.key(), setting.text().to_owned()))
-            .collect();
-        for (setting, (key, text)) in config.settings().into_iter().zip(defaults) {
-            setting.set(&text).unwrap_or_else(|error| panic!("{key}: {error}"));
+        for (key, text) in texts(&mut config) {
+            assert_eq!(set(&mut config, key, &text), Ok(()), "{key}");
         }
         assert_eq!(config, Config::default());
     }
 
+    /// Texts that some key or other may take, and texts that none does.
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[0-9]{1,25}",
+            "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}",
+            "[a-zA-Z0-9_.-]{1,70}(:[0-9]{1,6})?",
+            (any::<std::net::Ipv6Addr>(), any::<u16>())
+                .prop_map(|(ip, port)| format!("[{ip}]:{port}")),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn no_text_panics(text: String) {
-            let _ = text.parse::<ClientId>();
-            let _ = text.parse::<ServerAddress>();
+        fn any_text_for_any_key_is_kept_or_changes_nothing(key: Index, text in value()) {
+            let mut config = Config::default();
+            let before = texts(&mut config);
+            let (key, _) = *key.get(&before);
+            let was_set = set(&mut config, key, &text).is_ok();
+            let after = texts(&mut config);
+            for ((name, before), (_, after)) in before.iter().zip(&after) {
+                prop_assert!(before == after || (was_set && *name == key), "{}", name);
+                // What is printed says the same.
+                prop_assert_eq!(set(&mut config, name, after), Ok(()));
+            }
+            prop_assert_eq!(texts(&mut config), after);
         }
     }
 }

@@ -197,6 +197,4 @@ fn scalar(text: &str) -> Value {
 }
 
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 mod tests;

@@ -117,6 +117,8 @@ fn or_never(timeout: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     fn set(config: &mut Config, key: &str, text: &str) -> Result<(), String> {
         let mut settings = config.settings().into_iter();
@@ -126,9 +128,7 @@ mod tests {
     #[test]
     fn every_default_is_allowed() {
         let mut config = Config::default();
-        let defaults: Vec<(&str, String)> =
-            config.settings().iter().map(|s| (s.key(), s.text().to_owned())).collect();
-        for (key, text) in defaults {
+        for (key, text) in texts(&mut config) {
             assert_eq!(set(&mut config, key, &text), Ok(()), "{key}");
         }
         assert_eq!(config.check(), Ok(()));
@@ -172,5 +172,37 @@ mod tests {
     fn zero_is_no_timeout() {
         assert_eq!(or_never(Duration::ZERO), Duration::MAX);
         assert_eq!(or_never(Duration::from_millis(1)), Duration::from_millis(1));
+    }
+
+    fn texts(config: &mut Config) -> Vec<(&'static str, String)> {
+        config.settings().iter().map(|s| (s.key(), s.text().to_owned())).collect()
+    }
+
+    /// Texts that some key or other may take, and texts that none does.
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[0-9]{1,9}",
+            "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}",
+            any::<IpAddr>().prop_map(|ip| ip.to_string()),
+            "line|stream|echo|acknowledge",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_for_any_key_is_kept_or_changes_nothing(key: Index, text in value()) {
+            let mut config = Config::default();
+            let before = texts(&mut config);
+            let (key, _) = *key.get(&before);
+            let was_set = set(&mut config, key, &text).is_ok();
+            let after = texts(&mut config);
+            for ((name, before), (_, after)) in before.iter().zip(&after) {
+                prop_assert!(before == after || (was_set && *name == key), "{}", name);
+                // What is printed says the same.
+                prop_assert_eq!(set(&mut config, name, after), Ok(()));
+            }
+            prop_assert_eq!(texts(&mut config), after);
+        }
     }
 }

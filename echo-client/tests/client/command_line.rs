@@ -18,7 +18,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) 
 struct ConfigFile(PathBuf);
 
 impl ConfigFile {
-    fn new(name: &str, content: &str) -> Self {
+    fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
         let name = format!("echo-client-{}-{name}.yaml", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::write(&path, content).expect("a file in the temporary directory");
@@ -83,6 +83,27 @@ fn what_is_wrong_is_one_line_and_exit_code_2() {
         assert!(errors.contains(expected), "{expected} is not in {errors}");
         assert!(errors.starts_with("echo-client: "), "{errors}");
         assert_eq!((code, output.as_str(), errors.lines().count()), (2, "", 1), "{errors}");
+    }
+}
+
+#[test]
+fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
+    for (content, is_valid) in [
+        (&b"\xef\xbb\xbfclient:\r\n  id: 7\r\n"[..], true),
+        (b"server: &a [lol]\nclient: &b\n  id: &c 7\n  loop_amount: *c\n", true),
+        (b"\0", false),
+        (b"\xff\xfe", false),
+        (b"client: \x1b[2J\n", false),
+        (b"client: &a {id: *a}\n", false),
+        (b"client:\n---\nclient:\n", false),
+        (("client:\n  id: ".to_owned() + &"\u{2028}".repeat(9999)).as_bytes(), false),
+        ("{a: ".repeat(16_384).as_bytes(), false),
+        ("#".repeat(1_000_000).as_bytes(), false),
+    ] {
+        let file = ConfigFile::new("any", content);
+        let (code, _, errors) = run(&["--check", "--config", file.path()], &[]);
+        let expected = if is_valid { (0, 0) } else { (2, 1) };
+        assert_eq!((code, errors.lines().count()), expected, "{errors}");
     }
 }
 

@@ -10,11 +10,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod fuzz;
+
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A section with one key of every kind.
 #[derive(Debug, PartialEq)]
-pub(super) struct Sample {
+struct Sample {
     port: u16,
     period: Duration,
     echo: bool,

@@ -17,7 +17,7 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// What becomes of a configuration file with this text.
-fn check_file(name: &str, text: &str) -> Finished {
+fn check_file(name: &str, text: impl AsRef<[u8]>) -> Finished {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, text).expect("a file");
     let finished = run(program(&["--check", "--config"]).arg(&path));
@@ -83,6 +83,41 @@ fn a_mistake_in_the_file_names_line_and_key() {
         assert_refused(&check_file("mistake.yaml", text), 2, parts);
     }
     assert_refused(&run(&mut program(&["--check", "--config", "/"])), 2, &["directory"]);
+}
+
+/// What nobody writes by hand. Whether each is allowed is of no concern, but that it is said.
+#[test]
+fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
+    let laughs: Vec<String> =
+        (1..30).map(|n| format!("  l{n}: &l{n} [*l{0}, *l{0}]\n", n - 1)).collect();
+    let laughs = laughs.concat();
+    for file in [
+        &b"\0"[..],
+        b"\xff\xfe",
+        b"\xef\xbb\xbfserver:\r\n  port: 1\r\n",
+        b"server:\n  ip: \"\xc3\x28\"\n",
+        b"server: \x1b[2J\n",
+        b"server:\n  port: !!int 1\n",
+        b"server: !x {port: 1}\n",
+        b"server: &a {port: 1, <<: *a}\n",
+        b"? server\n: ? port\n  : 1\n",
+        b"%YAML 9.9\n---\nserver:\n",
+        b"server:\n---\nserver:\n",
+        b"'server\n\n\n",
+        format!("server:\n  port: {}\n", "9".repeat(10_000)).as_bytes(),
+        format!("server:\n  ip: {}\n", "a\u{2028}".repeat(10_000)).as_bytes(),
+        format!("client:\n  l0: &l0 [lol]\n{laughs}server: {{port: *l29}}\n").as_bytes(),
+        "{a: ".repeat(16_384).as_bytes(),
+        "- ".repeat(30_000).as_bytes(),
+        "#".repeat(1_000_000).as_bytes(),
+    ] {
+        let finished = check_file("any.yaml", file);
+        let start = String::from_utf8_lossy(&file[..file.len().min(40)]);
+        match finished.code {
+            Some(0) => assert_eq!(finished.stderr, "", "{start:?}"),
+            _ => assert_refused(&finished, 2, &["any.yaml:"]),
+        }
+    }
 }
 
 #[test]
