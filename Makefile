@@ -2,7 +2,7 @@
 # or in checks/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill mutants bench-setup bench clean cargo
+        netcat-test scale demo test simulate drill mutants coverage bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -50,8 +50,11 @@ drill: cargo ## Restart the server 100 times under 50 clients that count their m
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
 
-mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
+mutants: cargo ## Break the programs in 500 ways and count what is noticed (needs cargo-mutants, nextest)
 	@checks/mutants.sh
+
+coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
+	@checks/coverage.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh echo-bench/setup.sh
