@@ -2,7 +2,7 @@
 # or in checks/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill soak fuzz mutants deny bench-setup bench clean cargo
+        netcat-test scale demo test simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
@@ -58,8 +58,11 @@ soak: build ## Mixed load, faults and restarts at once, then a plot: make soak M
 fuzz: cargo ## Throw files, variables and messages at the parsers: make fuzz SECONDS=60
 	@checks/fuzz.sh "$(or $(SECONDS),60)"
 
-mutants: cargo ## Break the programs in 500 ways and count what the tests notice (needs cargo-mutants)
+mutants: cargo ## Break the programs in 500 ways and count what is noticed (needs cargo-mutants, nextest)
 	@checks/mutants.sh
+
+coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
+	@checks/coverage.sh
 
 deny: cargo ## Check licences, sources and known faults of all packages (needs cargo-deny)
 	@checks/deny.sh

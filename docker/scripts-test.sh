@@ -137,7 +137,8 @@ test_scripts() {
         say 'skipped: shellcheck is not installed'
         return
     fi
-    check 'shellcheck has no complaint' shellcheck "$root"/docker/*.sh "$root/.ci/run"
+    check 'shellcheck has no complaint' shellcheck "$root"/docker/*.sh "$root"/checks/*.sh \
+        "$root/.ci/run"
 }
 
 test_generator

@@ -109,14 +109,18 @@ fn connect(config: &Config, deadline: Instant) -> Result<TcpStream, Unanswered> 
     let addresses: Vec<SocketAddr> = addresses.map_err(Unanswered::Lookup)?.collect();
     let mut failure = Unanswered::Lookup(ErrorKind::NotFound.into());
     for (index, address) in addresses.iter().enumerate() {
-        // An address that does not answer must leave time for the others.
-        let share = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(address, time_left(deadline)? / share) {
+        let timeout = fair_share(time_left(deadline)?, addresses[index..].len());
+        match TcpStream::connect_timeout(address, timeout) {
             Ok(socket) => return Ok(socket),
             Err(error) => failure = Unanswered::Connect(error),
         }
     }
     Err(failure)
+}
+
+/// An address that does not answer must leave time for those behind it.
+fn fair_share(left: Duration, addresses: usize) -> Duration {
+    left / u32::try_from(addresses).unwrap_or(u32::MAX)
 }
 
 fn exchange(
@@ -186,5 +190,17 @@ fn broken_or_timeout(error: io::Error) -> Unanswered {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Unanswered::Timeout,
         _ => Unanswered::Broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_share_of_the_time_that_is_left() {
+        let left = Duration::from_secs(6);
+        assert_eq!(fair_share(left, 3), Duration::from_secs(2));
+        assert_eq!(fair_share(left, 1), left);
     }
 }

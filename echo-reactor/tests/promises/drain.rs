@@ -1,5 +1,7 @@
 //! What happens from the first signal to the exit.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 
 use crate::support::peer::{End, Peer};
@@ -183,6 +185,18 @@ fn idle_clients_that_have_read_a_lot_do_not_delay_the_exit() {
     for peer in &mut idle {
         peer.assert_gets("");
     }
+}
+
+/// Its replies had to wait for room, and nothing says when it has read them; but all have left.
+#[test]
+fn an_idle_client_that_was_slow_to_read_does_not_delay_the_exit() {
+    let server = patient().start();
+    let StuckPeer { mut peer, sent, .. } = StuckPeer::connect(&server);
+    peer.read(sent.len() - sent.len() % LINE);
+    let begun = Instant::now();
+    server.terminate().assert_left_with(0);
+    let elapsed = begun.elapsed();
+    assert!(elapsed < Duration::from_secs(4), "it lingered: {elapsed:?}");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::support::command::is_available;
+use crate::support::command::can_inject_faults;
 use crate::support::peer::{End, Peer};
-use crate::support::server::{Server, Setup, send_signal};
+use crate::support::server::{Server, Setup, send_signal, with_faults};
 use crate::support::sockets;
 use crate::support::stuck_peer::StuckPeer;
 
@@ -95,32 +95,22 @@ fn signals_that_mean_nothing_change_nothing() {
     assert_eq!(ended.log.count("Message received"), rounds);
 }
 
-/// The kernel's side of `strace`: what a system call returns instead of what it would.
-fn with_faults(fault: &str) -> Setup {
-    let traced = fault.split(':').next().expect("system calls").to_owned();
-    let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
-    // With -D the server, not strace, is the process that was started.
-    let strace = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    Setup::new().under(&strace)
-}
-
-fn can_inject_faults() -> bool {
-    is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"])
-}
-
 #[test]
 fn connections_that_are_gone_before_they_are_accepted() {
     if !can_inject_faults() {
         return;
     }
     for error in ["ECONNABORTED", "EPROTO", "EINTR", "EHOSTUNREACH"] {
-        let server = with_faults(&format!("accept4:error={error}:when=1..5")).start();
+        let server = with_faults(&format!("accept4:error={error}:when=1..5"));
+        let server = server.log_level("debug").start();
         let mut peer = Peer::connect(server.port);
         peer.send("hello\n");
         peer.assert_gets("hello\n");
         let ended = server.terminate();
         ended.assert_left_with(0);
         ended.log.assert_lacks("Accepting pauses");
+        let gone = if error == "EINTR" { 0 } else { 5 };
+        assert_eq!(ended.log.count("gone before it was accepted"), gone, "{error}");
     }
 }
 

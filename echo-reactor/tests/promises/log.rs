@@ -1,6 +1,6 @@
 //! What the log says, and what happens when nobody reads it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -10,7 +10,7 @@ use std::{fs, process};
 
 use rustix::process::Signal;
 
-use crate::support::command::{Running, is_available};
+use crate::support::command::{Running, can_inject_faults};
 use crate::support::log_lines::{Log, LogLines};
 use crate::support::peer::Peer;
 use crate::support::proc;
@@ -116,7 +116,7 @@ fn assert_survives_a_stalled_reader(reader: impl Read + Send + 'static, writer: 
     assert!(grown < 4 * 1024 * 1024, "{grown} bytes more");
 
     let log = LogLines::gather(reader);
-    log.wait_for("dropped: the log is not read fast enough");
+    log.wait_for("log lines were dropped: the log is not read fast enough");
     talk(&server, 1);
     assert_eq!(server.terminate().status.code(), Some(0));
     let log = log.whole();
@@ -185,6 +185,32 @@ fn a_file_gets_the_whole_log() {
     assert_eq!(text.lines().count(), OTHER_LINES + 2 + FLOOD);
 }
 
+#[test]
+fn a_full_disk_costs_the_log_alone() {
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let server = unlimited_lines().start_with_log(full);
+    talk(&server, FLOOD);
+    assert_eq!(server.terminate().status.code(), Some(0));
+}
+
+/// Also the very last write, behind which no other turn comes.
+#[test]
+fn a_write_that_is_interrupted_is_repeated() {
+    if !can_inject_faults() {
+        return;
+    }
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, 10);
+    let frozen = server.freeze();
+    let _strace = inject(server.pid(), "write:error=EINTR:when=1..2");
+    server.signal(Signal::TERM);
+    let log = LogLines::gather(reader);
+    drop(frozen);
+    assert_eq!(server.wait().status.code(), Some(0));
+    assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + 10);
+}
+
 /// A path of this process's own, where the build puts what it needs no longer.
 fn scratch_file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()))
@@ -193,9 +219,7 @@ fn scratch_file(name: &str) -> PathBuf {
 /// Fewer lines than make the server drop some, and more than a pipe holds.
 const BACKLOG: usize = 1000;
 
-#[test]
-fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
-    let (reader, writer) = io::pipe().expect("a pipe");
+fn assert_nothing_is_lost_at_the_exit(reader: impl Read + Send + 'static, writer: OwnedFd) {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, BACKLOG);
     let frozen = server.freeze();
@@ -206,17 +230,29 @@ fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
     assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + BACKLOG);
 }
 
+#[test]
+fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    assert_nothing_is_lost_at_the_exit(reader, writer.into());
+}
+
+#[test]
+fn nothing_is_lost_at_the_exit_when_the_reader_of_a_socket_reads() {
+    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
+    assert_nothing_is_lost_at_the_exit(reader, writer.into());
+}
+
 /// No peer can make the server panic, so the kernel has to do what it never does.
 #[test]
 fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
-    if !is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"]) {
+    if !can_inject_faults() {
         return;
     }
     let (reader, writer) = io::pipe().expect("a pipe");
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, BACKLOG);
     let frozen = server.freeze();
-    let _strace = break_epoll(server.pid());
+    let _strace = inject(server.pid(), "epoll_wait,epoll_pwait:error=EBADF");
     let log = LogLines::gather(reader);
     drop(frozen);
     assert!(!server.wait().status.success());
@@ -227,10 +263,10 @@ fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
     assert!(lines[events..].iter().any(|line| contains(line, b"epoll_wait fails")));
 }
 
-/// Makes every further `epoll_wait` of the process fail.
-fn break_epoll(pid: u32) -> Running {
+/// Makes system calls of the running process fail from here on.
+fn inject(pid: u32, fault: &str) -> Running {
     let mut strace = Command::new("strace");
-    strace.args(["-o", "/dev/null", "-e", "inject=epoll_wait,epoll_pwait:error=EBADF", "-p"]);
+    strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}"), "-p"]);
     let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut strace = Running(strace.spawn().expect("strace can start"));
     let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));

@@ -188,6 +188,18 @@ fn a_large_reply_with_input_behind_its_message() {
     peer.assert_gets(&input);
 }
 
+/// The whole reply is with the server's kernel, for the peer has no room for it yet.
+#[test]
+fn a_byte_behind_the_end_does_not_destroy_a_reply_on_its_way() {
+    let server = Setup::new().start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
+    let message = "x".repeat(12_000) + "\n";
+    peer.send(&message);
+    sockets::wait_for_end_on_its_way(server.port);
+    peer.send("x");
+    peer.assert_gets(&message);
+}
+
 /// The server's close and the peer's byte cross each other, each time a little differently.
 #[test]
 fn a_byte_right_behind_the_message_never_destroys_the_reply() {

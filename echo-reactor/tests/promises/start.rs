@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::command::{Finished, is_available, run};
+use crate::support::command::{Finished, can_inject_faults, is_available, run};
 use crate::support::peer::Peer;
 use crate::support::proc;
-use crate::support::server::{PROGRAM, Setup, command_without_settings, free_port};
+use crate::support::server::{PROGRAM, Setup, command_without_settings, free_port, with_faults};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = command_without_settings(PROGRAM);
@@ -184,7 +184,7 @@ fn a_port_in_use() {
     assert_refused(
         &finished,
         1,
-        &["ERROR ", "in use", &format!("127.0.0.1:{port}"), "SERVER_PORT"],
+        &["ERROR ", "in use", &format!("127.0.0.1:{port}"), "stop what listens", "SERVER_PORT"],
     );
 }
 
@@ -192,7 +192,34 @@ fn a_port_in_use() {
 fn an_address_of_another_machine() {
     // TEST-NET-3 (RFC 5737): no machine has it.
     let finished = run(&mut Setup::new().set("ip", "203.0.113.1").log_level("error").command());
-    assert_refused(&finished, 1, &["ERROR ", "203.0.113.1", "SERVER_IP"]);
+    assert_refused(&finished, 1, &["ERROR ", "203.0.113.1", "no interface has", "SERVER_IP"]);
+}
+
+#[test]
+fn an_address_that_the_kernel_refuses() {
+    if !can_inject_faults() {
+        return;
+    }
+    for (error, text, remedy) in [
+        ("EACCES", "Permission denied", "ports below 1024"),
+        ("ENOBUFS", "No buffer space available", "set server.ip and server.port"),
+    ] {
+        let setup = with_faults(&format!("bind:error={error}")).log_level("error");
+        assert_refused(&run(&mut setup.command()), 1, &["ERROR ", text, remedy, "SERVER_PORT"]);
+    }
+}
+
+/// The signals, the log and the listener.
+#[test]
+fn a_source_that_cannot_be_watched() {
+    if !can_inject_faults() {
+        return;
+    }
+    for which in 1..=3 {
+        let setup = with_faults(&format!("epoll_ctl:error=ENOSPC:when={which}"));
+        let mut command = setup.log_level("error").command();
+        assert_refused(&run(&mut command), 1, &["No space left on device"]);
+    }
 }
 
 #[test]
@@ -233,8 +260,11 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     let setup = || Setup::new().set("connections_max", 1500);
     let raised = setup().under(&["prlimit", "--nofile=64:4000"]).start();
     let limit = proc::descriptor_limit(raised.pid());
-    assert!((1500..4000).contains(&limit), "{limit}");
+    assert!((1500..1600).contains(&limit), "{limit}");
     raised.terminate().log.assert_lacks("WARN");
+
+    let just_enough = setup().under(&["prlimit", &format!("--nofile=64:{limit}")]).start();
+    just_enough.terminate().log.assert_lacks("WARN");
 
     let short = setup().under(&["prlimit", "--nofile=64:200"]).start();
     assert_eq!(proc::descriptor_limit(short.pid()), 200);

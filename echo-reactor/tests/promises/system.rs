@@ -84,20 +84,26 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
     assert!(calls["epoll_wait"] <= MESSAGES + 10, "{calls:?}");
 }
 
+/// As large as a reply may be that is left to a connection that is closed at once: one segment.
+fn one_segment() -> String {
+    "x".repeat(535) + "\n"
+}
+
 /// The calls for a burst of connections, each with a message, that wait in the listen queue.
 fn burst(server: &Server, connections: usize) -> BTreeMap<String, usize> {
     let descriptors = proc::descriptors(server.pid());
     let frozen = server.freeze();
     let mut peers: Vec<Peer> = (0..connections).map(|_| Peer::connect(server.port)).collect();
+    let message = one_segment();
     for peer in &mut peers {
-        peer.send("hello\n");
+        peer.send(&message);
     }
     sockets::wait_for_queue(server.port, connections);
-    sockets::wait_for_unread(server.port, connections * "hello\n".len());
+    sockets::wait_for_unread(server.port, connections * message.len());
     count_system_calls(server, || {
         drop(frozen);
         for peer in &mut peers {
-            peer.assert_gets("hello\n");
+            peer.assert_gets(&message);
         }
         wait::until("all closed", || proc::descriptors(server.pid()) == descriptors);
     })

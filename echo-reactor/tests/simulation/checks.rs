@@ -202,8 +202,12 @@ impl World {
             self.count("connection limit");
         } else if line.starts_with("Accepting pauses") {
             assert!(self.turn.exhausted_at.is_some(), "untrue: {line}");
-        } else if line.starts_with("Drain deadline passed") {
+        } else if let Some(aborting) = line.strip_prefix("Drain deadline passed: aborting ") {
             assert!(self.may_abort(), "untrue: {line}");
+            // Those that closed in this very turn are not reaped yet, and not counted any more.
+            let owing = self.links.iter().filter(|link| link.is_open() && !link.ledger.lingers());
+            let told = aborting.split(' ').next().and_then(|count| count.parse().ok());
+            assert!(told.is_some_and(|told| (0..=owing.count()).contains(&told)), "untrue: {line}");
             self.count("drain deadline");
         } else if line == "All sockets closed, server stopped" {
             assert!(self.open_count() == 0, "untrue: {line}");

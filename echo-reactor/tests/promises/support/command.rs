@@ -59,3 +59,8 @@ pub(crate) fn is_available(command: &[&str]) -> bool {
     }
     works
 }
+
+/// Whether `strace` can make system calls fail here.
+pub(crate) fn can_inject_faults() -> bool {
+    is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"])
+}

@@ -87,6 +87,15 @@ impl Setup {
     }
 }
 
+/// The kernel's side of `strace`: what a system call returns instead of what it would.
+pub(crate) fn with_faults(fault: &str) -> Setup {
+    let traced = fault.split(':').next().expect("system calls").to_owned();
+    let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
+    // With -D the server, not strace, is the process that was started.
+    let strace = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    Setup::new().under(&strace)
+}
+
 /// A command in an environment without settings of either program.
 pub(crate) fn command_without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -8,6 +8,7 @@ use std::fs;
 use super::wait;
 
 const ESTABLISHED: &str = "01";
+const FIN_WAIT_1: &str = "04";
 const CLOSE_WAIT: &str = "08";
 const LISTEN: &str = "0A";
 /// With its neighbours, for it is looked for in the whole line.
@@ -44,6 +45,12 @@ pub(crate) fn wait_for_queue(port: u16, connections: usize) {
 /// Waits until `bytes` bytes have reached the server at `port` and wait to be read.
 pub(crate) fn wait_for_unread(port: u16, bytes: usize) {
     wait::until(&format!("{bytes} unread bytes"), || unread_bytes(port) == bytes);
+}
+
+/// Waits until the server at `port` has ended the output of a connection whose peer has not got it all.
+pub(crate) fn wait_for_end_on_its_way(port: u16) {
+    let is_ended = |row: Row| row.local_port == port && row.state == FIN_WAIT_1;
+    wait::until("the end of an output on its way", || rows().any(is_ended));
 }
 
 /// Waits until the process listens, and returns its port.

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Usage: coverage.sh
+# Counts the lines of both programs that the tests run, also in the processes that they start; the
+# lines of tests are not counted. Fails below the share that is wanted of either program.
+#
+# A process that is killed writes no account: what only such processes did counts as not run.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/docker/lib.sh"
+
+covered_min_percent=95
+output=$root/target/coverage
+
+need_cargo
+cargo tarpaulin --version >/dev/null 2>&1 ||
+    fail 'cargo-tarpaulin is not installed: cargo install --locked cargo-tarpaulin'
+mkdir -p "$output"
+cd "$root"
+
+for package in echo-client echo-reactor; do
+    say "$package: the tests run"
+    # It tells of every account that it reads, which are thousands.
+    quietly cargo tarpaulin --engine llvm --follow-exec --locked --skip-clean --timeout 600 \
+        --packages "$package" --include-files "$package/src/*" \
+        --target-dir "$output/build" --output-dir "$output" --out Lcov
+    mv "$output/lcov.info" "$output/$package.info"
+done
+
+# report PACKAGE: each line that was not run, and the share of those that were.
+report() {
+    awk -F '[:,]' -v package="$1" -v wanted="$covered_min_percent" '
+        $1 == "SF" { file = $2; sub(".*/" package "/", package "/", file) }
+        $1 == "DA" { lines++; if ($3 > 0) covered++; else print "not run: " file ":" $2 }
+        END {
+            share = lines ? 100 * covered / lines : 0
+            printf "%s: %d of %d lines, %.2f %%, at least %d %% wanted\n",
+                package, covered, lines, share, wanted
+            exit share < wanted
+        }' "$output/$1.info"
+}
+
+code=0
+report echo-client || code=1
+report echo-reactor || code=1
+[ "$code" -eq 0 ] || fail 'too many lines are run by no test'
