@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 covered_min_percent=95
 output=$root/target/coverage
 
-need_cargo
+need_cargo ''
 cargo tarpaulin --version >/dev/null 2>&1 ||
     fail 'cargo-tarpaulin is not installed: cargo install --locked cargo-tarpaulin'
 mkdir -p "$output"

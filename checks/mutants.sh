@@ -38,7 +38,7 @@ unexplained() {
         done
 }
 
-need_cargo
+need_cargo ''
 need_tool mutants
 need_tool nextest
 mkdir -p "$output/build"
