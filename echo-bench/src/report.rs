@@ -27,6 +27,7 @@ pub fn write(results: &Results, directory: &Path) -> io::Result<()> {
         parts.extend(["## Targets".to_string(), TARGETS.into()]);
         parts.push(tables::targets(results).rows_to_markdown());
     }
+    parts.push(LIMITS.to_string());
     parts.push("## Pictures".to_string());
     parts.extend(pictures.iter().map(|picture| {
         let (caption, file) = (picture.caption, picture.file);
@@ -67,6 +68,21 @@ generator share a small machine, and the generator is often the slower of the tw
 
 const TARGETS: &str = "\
 Ratios are taken within a round; shown are the median of the rounds and their range.";
+
+const LIMITS: &str = "\
+## What the limits are
+
+- **A connection of its own takes five calls, not four.** The reply waits for the FIN, so that both leave in
+  one segment. If the peer sends one more byte before the `close`, that becomes a reset and takes the reply
+  with it; a `shutdown` before the `close` sends both in time. So the floor of a server that loses no reply
+  is `c-epoll-shutdown`, not `c-epoll-more`, and what is held against `c-epoll-more`, against four calls, or
+  against a part of `c-epoll` that `c-epoll-shutdown` does not reach either, shows the price of that promise.
+- **A blocking server is cheap while it says nothing.** `python-blocking` has one connection at a time and
+  makes five calls for it; what makes it slow is its log, which `python-blocking-info` shows.
+- **User space is a few hundredths.** What is left beside the system calls is below the spread of most
+  measurements: it shows in the crowd, where there is no kernel.
+- **Idle connections cost the active ones nothing in the reactor**, which touches none of them for a message.
+  What the kernel's tables and the caches make of thousands of sockets meets every server alike.";
 
 const METHOD: &str = "\
 ## Method
