@@ -1,13 +1,15 @@
 //! What happens from the first signal to the exit.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::command::can_inject_faults;
 use crate::support::peer::{End, Peer};
-use crate::support::server::Setup;
+use crate::support::server::{Setup, with_faults};
 use crate::support::stuck_peer::{LINE, StuckPeer, lines};
-use crate::support::{sockets, wait};
+use crate::support::{proc, sockets, wait};
 
 /// Longer than any test may take: a drain that ends earlier has ended by itself.
 const LONG: &str = "1h";
@@ -121,6 +123,22 @@ fn replies_on_their_way_survive_input_behind_the_drain() {
     peer.send("one more, too late to be answered\n");
     peer.assert_gets(&replies);
     drop(peer);
+    server.wait().assert_left_with(0);
+}
+
+/// A handshake that ends between the last `accept` and the close of the listener would be reset.
+#[test]
+fn nothing_is_let_in_behind_the_last_accept() {
+    if !can_inject_faults() {
+        return;
+    }
+    // That the queue is empty is told a second late.
+    let server = with_faults("accept4:delay_exit=1000000").set("drain_timeout", LONG).start();
+    server.signal(Signal::TERM);
+    proc::wait_until_held(server.pid());
+    let address = (Ipv4Addr::LOCALHOST, server.port).into();
+    let come = TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    assert!(come.is_err(), "let in, to be reset");
     server.wait().assert_left_with(0);
 }
 

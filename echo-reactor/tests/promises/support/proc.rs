@@ -31,6 +31,17 @@ pub(crate) fn wait_until_stopped(pid: u32) {
     wait::until("the process stopped", || fields_behind_name(pid)[0] == "T");
 }
 
+/// Waits until a tracer holds the process in a system call: for so many looks in a row, for every
+/// call that is traced makes it stop for a moment.
+pub(crate) fn wait_until_held(pid: u32) {
+    const LOOKS: usize = 20;
+    let mut held = 0;
+    wait::until("the process held", || {
+        held = if fields_behind_name(pid)[0] == "t" { held + 1 } else { 0 };
+        held == LOOKS
+    });
+}
+
 /// The soft limit of open descriptors.
 pub(crate) fn descriptor_limit(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/limits")).expect("the process runs");
