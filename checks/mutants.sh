@@ -1,7 +1,8 @@
 #!/bin/sh
 # Usage: mutants.sh [ARGUMENT OF CARGO MUTANTS]...
 # Breaks both programs in some hundred ways, one at a time, and counts how many of these mutants a
-# test notices: mutants.sh --re deadlines.rs takes those of one file. Fails when too few are, or when one that was not is not explained.
+# test notices: mutants.sh --re deadlines.rs takes those of one file. Fails when too few are, or when one
+# that was not is not explained.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/docker/lib.sh"

@@ -97,6 +97,7 @@ fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
         b"\xef\xbb\xbfserver:\r\n  port: 1\r\n",
         b"server:\n  ip: \"\xc3\x28\"\n",
         b"server: \x1b[2J\n",
+        b"server:\n  \"a\\nb\\e[2J\": 1\n",
         b"server:\n  port: !!int 1\n",
         b"server: !x {port: 1}\n",
         b"server: &a {port: 1, <<: *a}\n",

@@ -11,6 +11,9 @@ use super::*;
 /// More than the worst file takes in a debug build on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// An error is no longer, in bytes: what it repeats of the file is cut, the rest is names of keys.
+const LINE_MAX_BYTES: usize = 2500;
+
 /// A line of a file, more or less; what YAML gives a meaning, and what it forbids.
 const SNIPPETS: &[&str] = &[
     "server:",
@@ -79,6 +82,8 @@ fn snippet() -> impl Strategy<Value = String> {
         8 => known().prop_map(str::to_owned),
         1 => (known(), 1..300_usize).prop_map(|(text, times)| text.repeat(times)),
         1 => (1..500_usize).prop_map(|digits| "9".repeat(digits)),
+        // Long enough to be cut where an error repeats it.
+        1 => (1..3000_usize).prop_map(|length| format!("\n  {}: 1\n", "é".repeat(length))),
         1 => any::<String>(),
     ]
 }
@@ -164,6 +169,7 @@ fn check(test: &str, bytes: &[u8]) -> bool {
             let place = path.0.display().to_string();
             assert!(error.starts_with(&place) || error.starts_with("server: "), "{error}");
             assert!(!error.chars().any(char::is_control), "{error:?}");
+            assert!(error.len() <= LINE_MAX_BYTES, "{} bytes: {error}", error.len());
         }
     }
     outcome.is_ok()
@@ -181,7 +187,7 @@ fn key() -> impl Strategy<Value = &'static str> {
 
 /// A text that one of the keys may take, or not.
 fn value() -> impl Strategy<Value = String> {
-    prop_oneof![any::<String>(), "[0-9]{1,6}", "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}", "echo|none"]
+    prop_oneof![any::<String>(), "0?[0-9]{1,6}", "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}", "echo|none"]
 }
 
 fn variable_name() -> impl Strategy<Value = Vec<u8>> {
