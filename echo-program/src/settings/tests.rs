@@ -241,6 +241,11 @@ fn a_mistake_in_the_environment_names_the_variable() {
     for (name, value, expected) in [
         ("SERVER_PORT", "abc", format!("SERVER_PORT: \"abc\" is not {port}")),
         ("SERVER_PORT", "", format!("SERVER_PORT: \"\" is not {port}")),
+        (
+            "RUST_LOG",
+            "info/a\nserver: b",
+            format!("RUST_LOG: \"info/a\\nserver: b\" is not {}", logger_allowed()),
+        ),
         ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", logger_allowed())),
     ] {
         assert_eq!(load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(), expected);
