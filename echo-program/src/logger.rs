@@ -31,7 +31,7 @@ pub fn init(filter: &str, target: Target) {
 }
 
 /// Whether `text` is a filter: levels and `target=level` between commas, then perhaps `/` and text
-/// that must be in the line.
+/// that must be in the line. It is printed as it is, on one line, so it has no control characters.
 ///
 /// This is `env_logger`'s syntax without its bare `target`: a mistyped level, say `inof`, would be
 /// taken for a target and silence the whole program.
@@ -40,6 +40,7 @@ pub fn is_filter(text: &str) -> bool {
     let (parts, pattern) = text.split_once('/').unwrap_or((text, ""));
     let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
     !pattern.contains('/')
+        && !text.contains(char::is_control)
         && parts.split(',').all(|part| match part.split_once('=') {
             Some((target, level)) => !target.trim().is_empty() && is_level(level),
             None => is_level(part),

@@ -52,10 +52,7 @@ pub(super) fn apply(
 
 fn log_filter(value: &OsStr) -> Result<String, SettingsError> {
     match text(value) {
-        // It is printed as it is, on one line.
-        Ok(filter) if logger::is_filter(filter) && !filter.contains(char::is_control) => {
-            Ok(filter.to_owned())
-        }
+        Ok(filter) if logger::is_filter(filter) => Ok(filter.to_owned()),
         Ok(filter) => Err(format!("{filter:?} is not {}", logger::FILTER_ALLOWED)),
         Err(error) => Err(error),
     }

@@ -306,14 +306,6 @@ fn a_long_mistake_is_shown_with_its_begin_and_its_end() {
 
 proptest! {
     #[test]
-    fn the_environment_wins_over_any_file(file: u16, variable: u16) {
-        let path = TemporaryPath::with("wins", format!("server: {{port: {file}, name: file}}"));
-        let settings = load_from(&path.0, &[("SERVER_PORT", &variable.to_string())]);
-        let section = settings.expect("valid").section;
-        prop_assert_eq!((section.port, section.name.as_str()), (variable, "file"));
-    }
-
-    #[test]
     fn what_is_printed_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
         let sample = Sample { port, period: Duration::from_millis(ms), echo, name };
         let mut copy = Sample { name: sample.name.clone(), ..sample };
