@@ -20,6 +20,8 @@ pub enum Phase {
     Starting,
     /// It owes every message an answer.
     Serving,
+    /// It stands still: what arrives meanwhile, it owes an answer when it leaves.
+    Stopped,
     /// It has got SIGTERM, or is about to.
     Leaving,
 }
@@ -65,6 +67,8 @@ pub struct Notes {
     pub logged_bytes: u64,
     /// Messages without a reply, on connections that a restart cut.
     pub unanswered: Vec<u64>,
+    /// Messages that had arrived at a stopped server before its SIGTERM, and were answered then.
+    pub answered_late: u64,
     /// The first thing that must not happen.
     pub violation: Option<String>,
 }
@@ -81,6 +85,7 @@ impl Board {
             tallies: [Tally::default(); Kind::ALL.len()],
             logged_bytes: 0,
             unanswered: Vec::new(),
+            answered_late: 0,
             violation: None,
         }))
     }

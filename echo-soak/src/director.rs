@@ -147,7 +147,10 @@ impl Director<'_> {
         self.server = None;
         self.board.order(Order::End);
         self.record.lasted = self.begun.elapsed();
-        self.record.tallies = self.board.notes().tallies;
+        let notes = self.board.notes();
+        self.record.tallies = notes.tallies;
+        self.record.answered_late = notes.answered_late;
+        drop(notes);
         self.record
     }
 
@@ -229,6 +232,7 @@ impl Director<'_> {
         let stopped = self.life % 2 == 1;
         if stopped {
             self.server()?.signal(Signal::STOP)?;
+            self.board.announce(self.life, Phase::Stopped);
             self.wait(DRAIN_TIMEOUT / 2)?;
         }
         self.board.announce(self.life, Phase::Leaving);

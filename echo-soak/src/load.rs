@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use echo_bench::connection::Sources;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::board::{Board, Epoch, Order};
+use crate::board::{Board, Epoch, Order, Phase};
 use crate::script::{Author, Kind};
 use crate::talk::{End, Talk, Verdict};
 
@@ -141,6 +141,7 @@ impl<'a> Load<'a> {
         let epoch = notes.epoch;
         let tally = notes.tally(talk.kind());
         tally.messages += talk.answered() as u64;
+        notes.answered_late += talk.answered_late() as u64;
         notes.logged_bytes += talk.logged_bytes() as u64;
         let tally = notes.tally(talk.kind());
         match talk.verdict(end, epoch, now) {
@@ -175,18 +176,30 @@ impl<'a> Load<'a> {
     }
 
     /// Tells the director how far things are; returns the order, once it is carried out.
-    fn report(&self) -> Order {
+    fn report(&mut self) -> Order {
+        let mut notes = self.board.notes();
+        // The board is held, so that SIGTERM comes behind what is noted here.
+        if notes.epoch.phase == Phase::Stopped {
+            self.note_arrivals();
+        }
         let begun = self.peers.iter().filter_map(|peer| match &peer.state {
             State::Talking(talk) => Some(talk.begun),
             State::Resting { .. } => None,
         });
         let oldest: Option<Epoch> = begun.min();
-        let mut notes = self.board.notes();
         notes.oldest_open = oldest;
         if oldest.is_some() || notes.order == Order::Run {
             return Order::Run;
         }
         notes.at_rest = true;
         notes.order
+    }
+
+    fn note_arrivals(&mut self) {
+        for peer in &mut self.peers {
+            if let State::Talking(talk) = &mut peer.state {
+                talk.note_arrivals();
+            }
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct Record {
     pub faults: Vec<Span>,
     /// The ends of the server's lives.
     pub exits: Vec<Exit>,
+    /// Messages that came to a stopped server, and were answered after its SIGTERM.
+    pub answered_late: u64,
     /// Lives of which every line of the log was read.
     pub logged_lives: u64,
     /// Sockets accepted in these lives, by the log.
@@ -91,6 +93,7 @@ impl Record {
             quiet_points: Vec::new(),
             faults: Vec::new(),
             exits: Vec::new(),
+            answered_late: 0,
             logged_lives: 0,
             accepted: 0,
             closed: 0,

@@ -62,7 +62,12 @@ fn faults(record: &Record) -> String {
 fn exits(record: &Record) -> String {
     let slowest = record.exits.iter().map(|exit| exit.took).max().unwrap_or_default();
     let count = record.exits.len();
-    format!("{count} with code 0, the slowest within {} ms", slowest.as_millis())
+    format!(
+        "{count} with code 0, the slowest within {} ms; {} messages that came to a stopped server \
+         answered after SIGTERM",
+        slowest.as_millis(),
+        record.answered_late
+    )
 }
 
 fn log(record: &Record) -> String {

@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use echo_bench::connection::Sources;
 use mio::net::TcpStream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -34,6 +36,8 @@ pub struct Talk {
     script: Script,
     sent: usize,
     received: usize,
+    /// The replies that a stopped server owed when its SIGTERM came.
+    owed_late: Range<usize>,
     output: Output,
     connected_at: Instant,
     first_sent_at: Option<Instant>,
@@ -102,6 +106,7 @@ impl Talk {
             script,
             sent: 0,
             received: 0,
+            owed_late: 0..0,
             output: Output::Open,
             connected_at: now,
             first_sent_at: None,
@@ -134,6 +139,29 @@ impl Talk {
     #[must_use]
     pub fn answered(&self) -> usize {
         self.script.messages.partition_point(|message| message.end <= self.received)
+    }
+
+    /// The server stands still: notes the messages that are with its kernel.
+    pub fn note_arrivals(&mut self) {
+        if self.reads() && is_all_sent(&self.stream) {
+            let messages = &self.script.messages;
+            let arrived = messages.partition_point(|message| message.end <= self.sent);
+            let end = messages[..arrived].last().map_or(0, |message| message.end);
+            self.owed_late = self.received..end;
+        }
+    }
+
+    /// How many of them were answered.
+    #[must_use]
+    pub fn answered_late(&self) -> usize {
+        let ends = self.script.messages.iter().map(|message| message.end);
+        let is_late = |end: &usize| *end > self.owed_late.start && *end <= self.owed_late.end;
+        ends.filter(is_late).filter(|end| *end <= self.received).count()
+    }
+
+    /// Whether it takes its replies, to the last of them.
+    fn reads(&self) -> bool {
+        !matches!(self.script.kind, Kind::Deaf | Kind::Reset)
     }
 
     /// Goes as far as socket and script allow; says how it ended, if it did.
@@ -301,6 +329,11 @@ impl Talk {
             }
             End::Clean if is_complete => Verdict::Fine,
             End::Broken(ErrorKind::ConnectionRefused) if !serves => Verdict::Refused,
+            End::Clean | End::Broken(_)
+                if self.received < self.owed_late.end && !self.has_timed_out(now) =>
+            {
+                Verdict::Wrong(self.complain("not all is answered that had come before SIGTERM"))
+            }
             End::Clean | End::Broken(_) if !serves => Verdict::Cut,
             End::Clean | End::Broken(_) if self.has_timed_out(now) => Verdict::Fine,
             // A reset can cross one of the other side's.
@@ -347,4 +380,14 @@ impl Talk {
              bytes sent, {received} received, within {age_ms} ms)"
         )
     }
+}
+
+/// Whether all that was written is on its way: on this machine, then, it has arrived.
+fn is_all_sent(stream: &TcpStream) -> bool {
+    let socket = SockRef::from(stream);
+    // With this mark it counts as writable only if nothing waits to be sent; 0 takes it away.
+    let is_marked = socket.set_tcp_notsent_lowat(1).is_ok();
+    let mut writable = [PollFd::new(stream, PollFlags::OUT)];
+    let is_writable = poll(&mut writable, Some(&Timespec::default())) == Ok(1);
+    is_marked && socket.set_tcp_notsent_lowat(0).is_ok() && is_writable
 }
