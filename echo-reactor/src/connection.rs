@@ -44,7 +44,7 @@ const LINGER_TIMEOUT_IN_DRAIN: Duration = Duration::from_millis(100);
 pub struct Desk {
     /// The protocol's settings.
     pub rules: Rules,
-    /// How long a connection may live without a byte in or out.
+    /// How long a connection may live without a byte in or out, or the end of the input.
     pub idle_timeout: Duration,
     /// How long a message may take from its first byte to its last.
     pub message_timeout: Duration,
@@ -231,14 +231,15 @@ impl<S: Socket> Connection<S> {
         seen: &mut impl FnMut(&[u8]),
     ) -> Step {
         let count = match self.socket.read(&mut desk.input) {
-            Ok(0) => {
-                let reply = self.echo.end(&desk.rules, &mut desk.reply, seen);
-                return self.send(reply, Afterwards::Close(Reason::PeerClosed), now);
-            }
             Ok(count) => count,
             Err(error) => return self.after_error(&error),
         };
+        // The end counts as well: it takes a sequence number like a byte (RFC 9293, section 3.4).
         self.last_byte = now;
+        if count == 0 {
+            let reply = self.echo.end(&desk.rules, &mut desk.reply, seen);
+            return self.send(reply, Afterwards::Close(Reason::PeerClosed), now);
+        }
         let drained = self.is_drained(count, desk);
         let may_wait = drained && desk.drain_began.is_none();
         let was_mid_message = self.echo.is_mid_message();
@@ -268,16 +269,13 @@ impl<S: Socket> Connection<S> {
         count < desk.input.len() && !self.read_on
     }
 
-    /// Sends a reply; what there is no room for waits in a buffer of this connection's own.
+    /// Sends the reply to what was just read; what there is no room for waits in a buffer of this connection's own.
     fn send(&mut self, reply: &[u8], afterwards: Afterwards, now: Moment) -> Step {
         let sent = match self.send_some(reply, afterwards) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return self.after_error(&error),
         };
-        if sent > 0 {
-            self.last_byte = now;
-        }
         if sent == reply.len() {
             return self.proceed(afterwards, now);
         }

@@ -126,6 +126,39 @@ fn replies_on_their_way_survive_input_behind_the_drain() {
     server.wait().assert_left_with(0);
 }
 
+/// All was sent when the drain began, and the peer's window is full: this reply is not sent when its
+/// output ends, small as it is, and a byte of the peer must not destroy it then.
+#[test]
+fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
+    if !can_inject_faults() {
+        return;
+    }
+    // Less than one segment. The smallest window takes two of these, but no third one.
+    let reply = [&[b'x'; 499], "\n".as_bytes()].concat();
+    let server = with_faults("shutdown:delay_enter=1000000")
+        .set("messages_per_connection", 0)
+        .set("message_max_bytes", reply.len())
+        .set("drain_timeout", LONG)
+        .start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 1);
+    for replies in 1..=2 {
+        peer.send(&reply);
+        peer.wait_for_input(replies * reply.len());
+    }
+    // Holds the server for a second, in which the last message and the signal come.
+    Peer::connect(server.port).send([b'x'; 501]);
+    proc::wait_until_held(server.pid());
+    peer.send(&reply);
+    sockets::wait_for_unread(server.port, reply.len());
+    server.signal(Signal::TERM);
+    sockets::wait_for_unread(server.port, 0);
+    proc::wait_until_held(server.pid());
+    peer.wait_for_input(2 * reply.len());
+    peer.send("x");
+    server.wait().assert_left_with(0);
+    peer.assert_gets(reply.repeat(3));
+}
+
 /// A handshake that ends between the last `accept` and the close of the listener would be reset.
 #[test]
 fn nothing_is_let_in_behind_the_last_accept() {

@@ -120,15 +120,14 @@ impl Ledger {
     }
 
     pub(crate) fn read(&mut self, settings: &Settings, input: &[u8], now: Millis) {
+        self.last_byte = now;
         if self.lingers() {
             self.peer_ended = input.is_empty();
-            self.last_byte = now;
             return;
         }
         if input.is_empty() {
             return self.oracle.end(settings);
         }
-        self.last_byte = now;
         let (was_mid_message, messages) = (self.oracle.is_mid_message(), self.oracle.messages);
         self.oracle.take(settings, input);
         if !was_mid_message || self.oracle.messages > messages {

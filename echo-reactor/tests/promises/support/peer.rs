@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::wait::CEILING;
+use super::wait::{self, CEILING};
 
 /// One end of a connection; the server has the other.
 pub(crate) struct Peer {
@@ -143,6 +143,13 @@ impl Peer {
         self.send(message);
         let reply = self.read(message.len());
         assert_same(&reply, message.as_bytes());
+    }
+
+    /// Waits until just so many bytes have come and were not read.
+    pub(crate) fn wait_for_input(&self, bytes: usize) {
+        wait::until(&format!("{bytes} bytes of input"), || {
+            rustix::io::ioctl_fionread(&self.socket) == Ok(bytes as u64)
+        });
     }
 
     /// Whether something has come, or the end; it is not taken.
