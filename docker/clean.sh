@@ -5,7 +5,6 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 cd "$root"
-rm -rf target docker/bin
 if engine_answers; then
     [ -z "$(containers --all --quiet)" ] || fail 'the environment is still there: make docker-compose-down'
     for image in echo-reactor echo-client echo-netcat; do
@@ -13,4 +12,5 @@ if engine_answers; then
     done
     docker image prune --force --filter label=project=echo-reactor >/dev/null
 fi
+rm -rf target docker/bin
 say 'Clean: no build output, no image of the project'

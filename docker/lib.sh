@@ -30,11 +30,14 @@ have() {
 
 # bounded SECONDS COMMAND...
 bounded() {
-    if have timeout; then
-        timeout "$@"
-    else
+    if ! have timeout; then
         # macOS has no timeout(1), but it has perl.
         perl -e 'alarm shift; exec @ARGV or exit 127' "$@"
+    elif timeout --foreground 1 true 2>/dev/null; then
+        # Else GNU's leaves the process group, and Ctrl-C does not reach the command.
+        timeout --foreground "$@"
+    else
+        timeout "$@"
     fi
 }
 

@@ -58,7 +58,6 @@ impl From<&io::Error> for Failure {
             Some(
                 Errno::CONNABORTED
                 | Errno::CONNRESET
-                | Errno::PERM
                 | Errno::PROTO
                 | Errno::NOPROTOOPT
                 | Errno::NETDOWN
@@ -238,6 +237,7 @@ mod tests {
             (Errno::AGAIN, Failure::QueueEmpty),
             (Errno::INTR, Failure::Interrupted),
             (Errno::CONNABORTED, Failure::ConnectionGone),
+            (Errno::PERM, Failure::Exhausted),
             (Errno::MFILE, Failure::Exhausted),
             (Errno::NFILE, Failure::Exhausted),
             (Errno::NOBUFS, Failure::Exhausted),

@@ -94,10 +94,13 @@ impl Kernel for Linux {
     type Socket = TcpStream;
 
     fn wait(&mut self, timeout: Option<Duration>, mut wake: impl FnMut(Source, Readiness)) {
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return,
-            Err(error) => panic!("epoll_wait fails only if we misuse it: {error}"),
+        let mut timeout = timeout;
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            let is_interrupted = error.kind() == ErrorKind::Interrupted;
+            assert!(is_interrupted, "epoll_wait fails only if we misuse it: {error}");
+            // It has not looked. What came while the process was stopped must be seen before a
+            // deadline that passed meanwhile.
+            timeout = Some(Duration::ZERO);
         }
         for event in &self.events {
             let source = Source::from(event.token());

@@ -8,7 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::net::SendFlags;
+use rustix::stdio::stderr;
 
 use crate::log_events;
 
@@ -50,7 +51,8 @@ enum Drain {
     Reopened(File),
     /// A socket: there is a flag for each call.
     Socket,
-    /// A file, which never makes anyone wait; or a pipe that can't be opened anew.
+    /// A file, which never makes anyone wait; or a pipe that can't be opened anew, which does unless
+    /// another process has made it nonblocking.
     Inherited,
 }
 
@@ -83,11 +85,7 @@ impl LogOutlet {
     /// What `epoll_ctl(2)` lists, except EPERM: such a file is always ready.
     pub fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
         let shared = self.lock();
-        let descriptor = match &shared.drain {
-            Drain::Reopened(file) => file.as_raw_fd(),
-            Drain::Socket => io::stderr().as_raw_fd(),
-            Drain::Inherited => return Ok(()),
-        };
+        let descriptor = shared.drain.descriptor().as_raw_fd();
         match registry.register(&mut SourceFd(&descriptor), token, Interest::WRITABLE) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             result => result,
@@ -163,8 +161,8 @@ impl Shared {
     fn flush(&mut self) -> u64 {
         self.write_out();
         match self.state {
-            State::Flowing => mem::take(&mut self.dropped),
-            State::Blocked | State::Gone => 0,
+            State::Flowing if self.waiting.is_empty() => mem::take(&mut self.dropped),
+            State::Flowing | State::Blocked | State::Gone => 0,
         }
     }
 
@@ -218,20 +216,23 @@ impl Drain {
             Drain::Reopened(file) => (&*file).write(bytes),
             Drain::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                Ok(rustix::net::send(io::stderr().as_fd(), bytes, flags)?)
+                Ok(rustix::net::send(self.descriptor(), bytes, flags)?)
             }
-            Drain::Inherited => Ok(rustix::io::write(io::stderr().as_fd(), bytes)?),
+            Drain::Inherited => Ok(rustix::io::write(self.descriptor(), bytes)?),
         }
     }
 
     fn wait_for_room(&self, timeout: Duration) {
-        let stderr = io::stderr();
-        let descriptor = match self {
-            Drain::Reopened(file) => file.as_fd(),
-            Drain::Socket | Drain::Inherited => stderr.as_fd(),
-        };
         let timeout = Timespec::try_from(timeout).ok();
+        let mut room = [PollFd::from_borrowed_fd(self.descriptor(), PollFlags::OUT)];
         // If this fails, the next write tells why.
-        let _ = poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)], timeout.as_ref());
+        let _ = poll(&mut room, timeout.as_ref());
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Drain::Reopened(file) => file.as_fd(),
+            Drain::Socket | Drain::Inherited => stderr(),
+        }
     }
 }

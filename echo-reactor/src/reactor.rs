@@ -41,7 +41,8 @@ enum Phase {
     Running,
     /// Since a signal came: finishes what has arrived, until the deadline.
     Draining {
-        since: Moment,
+        /// [`Moment::NEVER`] in its first turn.
+        same_request_until: Moment,
         deadline: Moment,
     },
     Stopped(Exit),
@@ -120,6 +121,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn wait(&mut self) {
+        self.set_clock_in_drain();
         let timeout = self.timeout();
         let Reactor { kernel, acceptor, ready, .. } = self;
         kernel.wait(timeout, |source, readiness| match source {
@@ -128,6 +130,15 @@ impl<K: Kernel> Reactor<K> {
             // Looked at in every turn: these events have done their part by ending the sleep.
             Source::Signals | Source::Log => {}
         });
+    }
+
+    /// The first turn of a drain visits every connection, which may take long: the deadline must not
+    /// come later for that, and signals that come meanwhile have not come late.
+    fn set_clock_in_drain(&mut self) {
+        if let Phase::Draining { same_request_until, .. } = &mut self.phase {
+            self.now = self.kernel.now();
+            *same_request_until = (*same_request_until).min(self.now + SAME_REQUEST);
+        }
     }
 
     /// How long the reactor may sleep; `None` is for ever.
@@ -149,7 +160,7 @@ impl<K: Kernel> Reactor<K> {
         for signal in signals {
             match self.phase {
                 Phase::Running => self.begin_drain(signal),
-                Phase::Draining { since, .. } if self.now < since + SAME_REQUEST => {}
+                Phase::Draining { same_request_until, .. } if self.now < same_request_until => {}
                 Phase::Draining { .. } => {
                     log_events::forced_out(signal, self.connections.len());
                     self.abort_all();
@@ -165,7 +176,10 @@ impl<K: Kernel> Reactor<K> {
     fn begin_drain(&mut self, signal: Signal) {
         let drain_timeout = self.limits.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
-        self.phase = Phase::Draining { since: self.now, deadline: self.now + drain_timeout };
+        self.phase = Phase::Draining {
+            same_request_until: Moment::NEVER,
+            deadline: self.now + drain_timeout,
+        };
         self.desk.drain_began = Some(self.now);
         self.kernel.shut_queue();
         self.acceptor.queue_filled();
@@ -180,7 +194,10 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn serve_ready(&mut self) {
-        let unfinished = mem::take(&mut self.unfinished);
+        let mut unfinished = mem::take(&mut self.unfinished);
+        // One that had an event as well, or that was nearly too late, was visited twice.
+        unfinished.sort_unstable();
+        unfinished.dedup();
         let mut ready = mem::take(&mut self.ready);
         for (slot, readiness) in ready.drain(..) {
             self.serve(slot, readiness);
@@ -188,9 +205,6 @@ impl<K: Kernel> Reactor<K> {
         for slot in unfinished {
             self.serve(slot, Readiness::READABLE);
         }
-        // One that had an event as well was visited twice, and may be listed twice.
-        self.unfinished.sort_unstable();
-        self.unfinished.dedup();
         // Keeps its memory for the next turn.
         self.ready = ready;
     }
@@ -281,13 +295,25 @@ impl<K: Kernel> Reactor<K> {
                 continue;
             }
             if connection.deadline(&self.desk) <= self.now {
-                connection.expire(&self.desk, self.now);
+                self.expire_connection(slot);
+            } else {
+                self.follow_up(slot);
             }
-            self.follow_up(slot);
         }
         match self.phase {
             Phase::Draining { deadline, .. } if deadline <= self.now => self.abort_drain(),
             Phase::Running | Phase::Draining { .. } | Phase::Stopped(_) => {}
+        }
+    }
+
+    /// Closes a connection whose time is over, unless something has arrived that gives it more: the
+    /// process may have been stopped, and more connections may be ready than one turn is told of.
+    fn expire_connection(&mut self, slot: usize) {
+        self.serve(slot, Readiness::READABLE);
+        let connection = &mut self.connections[slot];
+        if connection.deadline(&self.desk) <= self.now {
+            connection.expire(&self.desk, self.now);
+            self.follow_up(slot);
         }
     }
 

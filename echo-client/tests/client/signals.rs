@@ -109,6 +109,24 @@ fn stopped_and_continued_in_a_read() {
     assert_eq!(code, 0);
 }
 
+/// The reply was there before the client's patience was over, though it was not read.
+#[test]
+fn stopped_in_a_read_for_longer_than_a_reply_may_take() {
+    const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+    let (listener, address) = listen();
+    let client = Client::start(&address, &["loop_amount: 1"]);
+    let received = receive(&listener);
+    let start = Instant::now();
+    client.signal(Signal::STOP);
+    wait_until("the client stands still", || (client.state() == 'T').then_some(()));
+    received.echo();
+    wait_until("its patience over", || (start.elapsed() > TRY_TIMEOUT).then_some(()));
+    client.signal(Signal::CONT);
+    let (code, log) = client.wait();
+    assert!(!log.iter().any(|line| line.contains("not answered")), "{log:#?}");
+    assert_eq!(code, 0);
+}
+
 #[test]
 fn as_pid_1_of_a_container() {
     let mut unshare = Command::new("unshare");

@@ -1,12 +1,13 @@
 //! What happens from the first signal to the exit.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::command::can_inject_faults;
-use crate::support::peer::{End, Peer};
+use crate::support::command::{can_inject_faults, inject};
+use crate::support::peer::{End, Peer, assert_same};
 use crate::support::server::{Setup, with_faults};
 use crate::support::stuck_peer::{LINE, StuckPeer, lines};
 use crate::support::{proc, sockets, wait};
@@ -135,7 +136,7 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
     }
     // Less than one segment. The smallest window takes two of these, but no third one.
     let reply = [&[b'x'; 499], "\n".as_bytes()].concat();
-    let server = with_faults("shutdown:delay_enter=1000000")
+    let server = with_faults("shutdown:delay_enter=2000000")
         .set("messages_per_connection", 0)
         .set("message_max_bytes", reply.len())
         .set("drain_timeout", LONG)
@@ -145,7 +146,7 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
         peer.send(&reply);
         peer.wait_for_input(replies * reply.len());
     }
-    // Holds the server for a second, in which the last message and the signal come.
+    // Holds the server for two seconds, in which the last message and the signal come.
     Peer::connect(server.port).send([b'x'; 501]);
     proc::wait_until_held(server.pid());
     peer.send(&reply);
@@ -171,7 +172,8 @@ fn nothing_is_let_in_behind_the_last_accept() {
     proc::wait_until_held(server.pid());
     let address = (Ipv4Addr::LOCALHOST, server.port).into();
     let come = TcpStream::connect_timeout(&address, Duration::from_millis(100));
-    assert!(come.is_err(), "let in, to be reset");
+    let dropped = come.is_err_and(|error| error.kind() == ErrorKind::TimedOut);
+    assert!(dropped, "let in, to be reset, or refused");
     server.wait().assert_left_with(0);
 }
 
@@ -182,7 +184,7 @@ fn new_connections_are_refused_while_it_drains() {
     server.signal(Signal::TERM);
     server.log().wait_for("Listener closed");
     let error = Peer::try_connect(server.port).err().expect("nobody listens");
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     stuck.peer.reset();
     server.wait().assert_left_with(0);
 }
@@ -346,4 +348,52 @@ fn five_signals_at_once_are_one_drain() {
     let ended = server.wait();
     ended.assert_left_with(0);
     assert_eq!(ended.log.count("draining"), 1);
+}
+
+/// The first turn of a drain is long, where there is much to finish.
+#[test]
+fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
+    if !can_inject_faults() {
+        return;
+    }
+    let server = patient().start();
+    let mut stuck = StuckPeer::connect(&server);
+    let frozen = server.freeze();
+    let _strace = inject(server.pid(), "accept4:delay_exit=2000000");
+    server.signal(Signal::TERM);
+    drop(frozen);
+    let address = (Ipv4Addr::LOCALHOST, server.port).into();
+    wait::until("the listen queue shut", || {
+        TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err()
+    });
+    server.signal(Signal::INT);
+    server.log().wait_for("Listener closed");
+    stuck.assert_is_answered();
+    drop(stuck);
+    let ended = server.wait();
+    ended.assert_left_with(0);
+    ended.log.assert_lacks("received again");
+}
+
+/// Its reply is waiting for room, and all of it that has found some has left.
+#[test]
+fn a_reply_whose_first_part_has_left_is_not_cut_off_by_the_drain() {
+    let server = patient().set("message_max_bytes", 16 * MEGABYTE).start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
+    let message = ["x".repeat(8 * MEGABYTE), "\n".to_owned()].concat();
+    peer.send(&message);
+    server.log().wait_for("Message received");
+    let frozen = server.freeze();
+    let mut reply = peer.read_while(|| sockets::unsent_bytes(server.port) > 0);
+    server.signal(Signal::TERM);
+    drop(frozen);
+    reply.extend(peer.read(7 * MEGABYTE - reply.len()));
+    sockets::wait_for_end_on_its_way(server.port);
+    peer.send("x");
+    let (rest, end) = peer.read_to_end();
+    reply.extend(rest);
+    assert_same(&reply, message.as_bytes());
+    assert_eq!(end, End::Clean);
+    drop(peer);
+    server.wait().assert_left_with(0);
 }

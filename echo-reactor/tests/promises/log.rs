@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::{fs, process};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-use crate::support::command::{Running, can_inject_faults};
+use crate::support::command::{can_inject_faults, inject, is_available};
 use crate::support::log_lines::{Log, LogLines};
 use crate::support::peer::Peer;
 use crate::support::proc;
@@ -193,6 +193,32 @@ fn a_full_disk_costs_the_log_alone() {
     assert_eq!(server.terminate().status.code(), Some(0));
 }
 
+/// A limit on the size of files does what a full disk does, and can be raised.
+#[test]
+fn lines_that_a_full_disk_has_no_room_for_are_counted() {
+    if !is_available(&["prlimit", "--version"]) {
+        return;
+    }
+    let path = scratch_file("full");
+    let script = "trap '' XFSZ; exec prlimit --fsize=10000:unlimited \"$@\"";
+    let server = unlimited_lines()
+        .under(&["sh", "-c", script, "sh"])
+        .start_with_log(File::create(&path).expect("a file"));
+    talk(&server, FLOOD);
+    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
+    let unlimited = Rlimit { current: None, maximum: None };
+    prlimit(pid, Resource::Fsize, unlimited).expect("a process of our own");
+    talk(&server, 1);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    let text = fs::read_to_string(&path).expect("the log");
+    fs::remove_file(&path).expect("the log");
+    let (reports, events): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.contains("dropped: the log is not read fast enough"));
+    let dropped: usize = reports.iter().map(|report| dropped_lines(report)).sum();
+    assert!(dropped > 0);
+    assert_eq!(events.len() + dropped, OTHER_LINES + 2 * 2 + FLOOD + 1, "{reports:?}");
+}
+
 /// Also the very last write, behind which no other turn comes.
 #[test]
 fn a_write_that_is_interrupted_is_repeated() {
@@ -261,17 +287,6 @@ fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
     // All that comes before a drain.
     assert_eq!(events, OTHER_LINES / 2 + 2 + BACKLOG);
     assert!(lines[events..].iter().any(|line| contains(line, b"epoll_wait fails")));
-}
-
-/// Makes system calls of the running process fail from here on.
-fn inject(pid: u32, fault: &str) -> Running {
-    let mut strace = Command::new("strace");
-    strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}"), "-p"]);
-    let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut strace = Running(strace.spawn().expect("strace can start"));
-    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
-    messages.wait_for("attached");
-    strace
 }
 
 fn contains(line: &[u8], text: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use crate::peer::Stage;
 use crate::scenario::{Millis, pick};
 use crate::world::{Drain, Listener, World};
 
-/// Signals that come this soon after the first belong to the same request.
+/// Signals that come this soon after the turn of the first belong to the same request.
 const SAME_REQUEST: Millis = 30;
 
 impl World {
@@ -34,14 +34,15 @@ impl World {
         match &mut self.drain {
             None => {
                 let deadline = now + self.settings.drain_timeout;
-                self.drain = Some(Drain { began: now, deadline, forced: None });
+                self.drain =
+                    Some(Drain { began: now, deadline, first_turn_ended: None, forced: None });
                 for Link { peer, tcp, ledger } in &mut self.links {
                     if peer.stage == Stage::Connected {
                         ledger.before_drain = Some(BeforeDrain::of(tcp));
                     }
                 }
             }
-            Some(drain) if drain.began + SAME_REQUEST <= now => {
+            Some(drain) if drain.first_turn_ended.is_some_and(|end| end + SAME_REQUEST <= now) => {
                 drain.forced.get_or_insert(signal);
                 self.count("second signal");
             }
@@ -132,6 +133,7 @@ impl World {
         let input = &peer.output[tcp.read(buffer.len())?];
         buffer[..input.len()].copy_from_slice(input);
         ledger.read(&self.settings, input, self.turn.now);
+        ledger.blocked_in_turn |= input.len() < buffer.len();
         Ok(input.len())
     }
 

@@ -31,8 +31,10 @@ const RETRY_AFTER: Millis = 100;
 /// The current turn, and what the ones before leave to compare it with.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    /// The time that the reactor took.
+    /// The time that the reactor took, once in a turn.
     pub(crate) now: Millis,
+    /// When it last looked at the clock: a drain does that again before it sleeps.
+    clock_read: Option<Millis>,
     /// When accepting failed for want of descriptors or memory, if nothing has happened since.
     pub(crate) exhausted_at: Option<Millis>,
     cause: Cause,
@@ -52,8 +54,8 @@ pub(crate) struct Turn {
 enum Cause {
     #[default]
     Event,
-    /// The time that the reactor had chosen is over.
-    Sleep,
+    /// The time that the reactor had chosen is over, or was when it looked at the clock again.
+    Due,
     /// The reactor did not want to sleep.
     OwnMemory,
 }
@@ -63,8 +65,8 @@ impl Turn {
         self.begins(Cause::Event);
     }
 
-    pub(crate) fn begins_after_sleep(&mut self, timeout: Millis) {
-        self.begins(if timeout > 0 { Cause::Sleep } else { Cause::OwnMemory });
+    pub(crate) fn begins_by_itself(&mut self, is_due: bool) {
+        self.begins(if is_due { Cause::Due } else { Cause::OwnMemory });
     }
 
     fn begins(&mut self, cause: Cause) {
@@ -73,6 +75,7 @@ impl Turn {
         self.calls = 0;
         self.accepted = 0;
         self.slot_freed = false;
+        self.clock_read = None;
     }
 
     /// Everything but "nothing to do" is progress.
@@ -103,8 +106,8 @@ impl Turn {
         match self.cause {
             _ if self.progress => (self.empty, self.sleeps_in_vain) = (0, 0),
             Cause::Event => (self.empty, self.sleeps_in_vain) = (0, 0),
-            Cause::Sleep if retries => self.empty = 0,
-            Cause::Sleep => (self.empty, self.sleeps_in_vain) = (0, self.sleeps_in_vain + 1),
+            Cause::Due if retries => self.empty = 0,
+            Cause::Due => (self.empty, self.sleeps_in_vain) = (0, self.sleeps_in_vain + 1),
             Cause::OwnMemory => self.empty += 1,
         }
         assert!(self.empty < 2, "the loop spins");
@@ -116,6 +119,15 @@ impl Turn {
 
 impl World {
     // Calls.
+
+    pub(crate) fn clock_is_read(&mut self) {
+        if self.turn.clock_read.is_none() {
+            self.turn.now = self.clock;
+        } else if let Some(drain) = &mut self.drain {
+            drain.first_turn_ended.get_or_insert(self.clock);
+        }
+        self.turn.clock_read = Some(self.clock);
+    }
 
     pub(crate) fn check_call(&mut self) {
         self.turn.calls += 1;
@@ -141,9 +153,12 @@ impl World {
         let unsent = self.links[id].unsent();
         assert!(unsent == 0, "reads from {id}, which has to take {unsent} bytes first");
         assert!((1..=READ_MAX_BYTES).contains(&room), "reads {room} bytes at once");
+        let deadline = self.links[id].deadline(&self.settings, self.drain_began());
         let ledger = &mut self.links[id].ledger;
         ledger.reads_in_turn += 1;
-        let most = READS_PER_VISIT * (ledger.events_in_turn + 1);
+        // A deadline that has passed is one more reason for a visit.
+        let is_due = usize::from(deadline <= self.turn.now);
+        let most = READS_PER_VISIT * (ledger.events_in_turn + 1 + is_due);
         assert!(ledger.reads_in_turn <= most, "reads from {id} and lets the others wait");
     }
 
@@ -256,9 +271,11 @@ impl World {
             _ => {}
         }
         let mut reasons = Vec::new();
-        if ledger.idle_deadline(&self.settings) <= now {
+        // What has arrived counts, read or not, as far as one visit goes.
+        let is_at_rest = ledger.blocked_in_turn || ledger.reads_in_turn >= READS_PER_VISIT;
+        if is_at_rest && ledger.idle_deadline(&self.settings) <= now {
             reasons.push(Reason::IdleTimeout);
-        } else if !has_unsent && ledger.message_deadline(&self.settings) <= now {
+        } else if is_at_rest && !has_unsent && ledger.message_deadline(&self.settings) <= now {
             reasons.push(Reason::MessageTimeout);
         }
         if self.may_abort() {
@@ -307,8 +324,24 @@ impl World {
             assert!(self.turn.now < drain.deadline, "stays after the drain deadline");
         }
         if timeout > 0 {
-            self.check_sleep(self.turn.now.saturating_add(timeout));
+            self.check_sleep(self.sleeps_from().saturating_add(timeout));
         }
+    }
+
+    fn sleeps_from(&self) -> Millis {
+        self.turn.clock_read.unwrap_or(self.turn.now)
+    }
+
+    /// Whether there is something to do because of the time alone.
+    pub(crate) fn is_due(&self) -> bool {
+        let clock = self.sleeps_from();
+        let drain = self.drain.map(|drain| drain.deadline);
+        let retry = self.turn.exhausted_at.map(|since| since + RETRY_AFTER);
+        let open = self.links.iter().filter(|link| link.is_open());
+        open.map(|link| link.deadline(&self.settings, self.drain_began()))
+            .chain(drain)
+            .chain(retry)
+            .any(|deadline| deadline <= clock)
     }
 
     fn check_open(&self, id: usize) {

@@ -31,7 +31,8 @@ impl World {
                 return events;
             }
             if self.clock >= wakes_at {
-                self.turn.begins_after_sleep(timeout);
+                let is_due = timeout > 0 || self.is_due();
+                self.turn.begins_by_itself(is_due);
                 return events;
             }
             if !self.step() && !self.has_edges() {

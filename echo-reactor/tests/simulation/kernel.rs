@@ -37,7 +37,7 @@ impl Kernel for SimulatedKernel {
     fn now(&self) -> Moment {
         let mut world = self.0.borrow_mut();
         world.enter();
-        world.turn.now = world.clock;
+        world.clock_is_read();
         Moment::after_start(Duration::from_millis(world.clock))
     }
 

@@ -87,6 +87,8 @@ pub(crate) struct Ledger {
     pub(crate) reads_in_turn: usize,
     /// How many events this turn brought, false ones included.
     pub(crate) events_in_turn: usize,
+    /// Whether this turn has found that there is nothing more to read, or no room to send.
+    pub(crate) blocked_in_turn: bool,
 }
 
 impl Ledger {
@@ -107,11 +109,12 @@ impl Ledger {
             before_drain: None,
             reads_in_turn: 0,
             events_in_turn: 0,
+            blocked_in_turn: false,
         }
     }
 
     pub(crate) fn begins_turn(&mut self) {
-        (self.reads_in_turn, self.events_in_turn) = (0, 0);
+        (self.reads_in_turn, self.events_in_turn, self.blocked_in_turn) = (0, 0, false);
     }
 
     pub(crate) fn accepted(&mut self, now: Millis) {
@@ -163,7 +166,8 @@ impl Ledger {
 
     pub(crate) fn fails(&mut self, error: &io::Error) {
         match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
+            ErrorKind::WouldBlock => self.blocked_in_turn = true,
+            ErrorKind::Interrupted => {}
             kind => self.failure = Some(kind),
         }
     }

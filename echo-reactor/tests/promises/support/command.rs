@@ -4,6 +4,7 @@ use std::io::{Read, Write, stderr};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use super::log_lines::LogLines;
 use super::server::wait_for_exit;
 
 /// What a program has left behind.
@@ -63,4 +64,15 @@ pub(crate) fn is_available(command: &[&str]) -> bool {
 /// Whether `strace` can make system calls fail here.
 pub(crate) fn can_inject_faults() -> bool {
     is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"])
+}
+
+/// Has `strace` tamper with system calls of the running process from here on.
+pub(crate) fn inject(pid: u32, fault: &str) -> Running {
+    let mut strace = Command::new("strace");
+    strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}"), "-p"]);
+    let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut strace = Running(strace.spawn().expect("strace can start"));
+    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
+    messages.wait_for("attached");
+    strace
 }

@@ -120,6 +120,19 @@ impl Peer {
         bytes
     }
 
+    /// Reads what comes as long as `condition` holds.
+    pub(crate) fn read_while(&mut self, mut condition: impl FnMut() -> bool) -> Vec<u8> {
+        let (mut bytes, mut part) = (Vec::new(), vec![0; 1 << 16]);
+        wait::until("the last byte", || {
+            while self.has_input() {
+                let count = self.socket.read(&mut part).expect("there is some");
+                bytes.extend_from_slice(&part[..count]);
+            }
+            !condition()
+        });
+        bytes
+    }
+
     /// Reads all that comes, and how it ends.
     pub(crate) fn read_to_end(&mut self) -> (Vec<u8>, End) {
         let mut bytes = Vec::new();

@@ -17,6 +17,8 @@ const TIME_WAIT: &str = " 06 00000000:00000000 ";
 struct Row {
     local_port: u16,
     state: String,
+    /// Bytes that the peer has not taken yet.
+    send_queue: usize,
     /// Bytes that were not read yet; for a listener, connections that were not accepted yet.
     receive_queue: usize,
     inode: String,
@@ -30,9 +32,17 @@ fn queue_length(port: u16) -> usize {
 
 /// How many bytes the server at `port` has not read yet, over all its connections.
 pub(crate) fn unread_bytes(port: u16) -> usize {
+    open_rows(port).map(|row| row.receive_queue).sum()
+}
+
+/// How many bytes of the server at `port` its peers have not taken yet, over all its connections.
+pub(crate) fn unsent_bytes(port: u16) -> usize {
+    open_rows(port).map(|row| row.send_queue).sum()
+}
+
+fn open_rows(port: u16) -> impl Iterator<Item = Row> {
     let is_open = |row: &Row| row.state == ESTABLISHED || row.state == CLOSE_WAIT;
-    let of_server = rows().filter(|row| row.local_port == port && is_open(row));
-    of_server.map(|row| row.receive_queue).sum()
+    rows().filter(move |row| row.local_port == port && is_open(row))
 }
 
 /// Waits until `connections` connections wait in the listen queue of `port`.
@@ -85,10 +95,11 @@ fn row(line: &str) -> Option<Row> {
     // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
     let fields: Vec<&str> = line.split_whitespace().take(10).collect();
     let (_, port) = fields.get(1)?.rsplit_once(':')?;
-    let (_, receive_queue) = fields.get(4)?.split_once(':')?;
+    let (send_queue, receive_queue) = fields.get(4)?.split_once(':')?;
     Some(Row {
         local_port: u16::from_str_radix(port, 16).ok()?,
         state: fields[3].to_owned(),
+        send_queue: usize::from_str_radix(send_queue, 16).ok()?,
         receive_queue: usize::from_str_radix(receive_queue, 16).ok()?,
         inode: (*fields.get(9)?).to_owned(),
     })
