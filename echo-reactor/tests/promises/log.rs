@@ -150,7 +150,11 @@ fn assert_survives_a_closed_reader(reader: impl Read, writer: OwnedFd) {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, 1);
     drop(reader);
+    let memory = proc::resident_bytes(server.pid());
     talk(&server, FLOOD);
+    // What nobody will read is not kept.
+    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
+    assert!(grown < 512 * 1024, "{grown} bytes more");
     assert_eq!(server.terminate().status.code(), Some(0));
 }
 
@@ -177,12 +181,15 @@ fn stderr_may_be_closed_from_the_beginning() {
 #[test]
 fn a_file_gets_the_whole_log() {
     let path = scratch_file("log");
-    let server = unlimited_lines().start_with_log(File::create(&path).expect("a file"));
+    fs::write(&path, "the log of another life\n").expect("a file");
+    let file = OpenOptions::new().append(true).open(&path).expect("the file");
+    let server = unlimited_lines().start_with_log(file);
     talk(&server, FLOOD);
     assert_eq!(server.terminate().status.code(), Some(0));
     let text = fs::read_to_string(&path).expect("the log");
     fs::remove_file(&path).expect("the log");
-    assert_eq!(text.lines().count(), OTHER_LINES + 2 + FLOOD);
+    assert!(text.starts_with("the log of another life\n"));
+    assert_eq!(text.lines().count(), 1 + OTHER_LINES + 2 + FLOOD);
 }
 
 #[test]
@@ -266,6 +273,15 @@ fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
 fn nothing_is_lost_at_the_exit_when_the_reader_of_a_socket_reads() {
     let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
     assert_nothing_is_lost_at_the_exit(reader, writer.into());
+}
+
+#[test]
+fn a_reader_that_stalls_does_not_hold_the_exit() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let server = unlimited_lines().start_with_log(writer);
+    talk(&server, BACKLOG);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    drop(reader);
 }
 
 /// No peer can make the server panic, so the kernel has to do what it never does.
