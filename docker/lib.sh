@@ -119,7 +119,7 @@ compose() {
 
 # quietly COMMAND...: its output is shown only if it fails.
 quietly() {
-    output=$("$@" 2>&1) && return
-    printf '%s\n' "$output" >&2
+    quiet_output=$("$@" 2>&1) && return
+    printf '%s\n' "$quiet_output" >&2
     return 1
 }
