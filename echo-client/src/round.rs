@@ -13,7 +13,8 @@ use crate::stop::{Stop, Stopped};
 /// the system's own timeout, which cannot be changed from here.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to look for a reply that came before [`TRY_TIMEOUT`] was over, and was not read yet.
+/// How long to look for a reply once [`TRY_TIMEOUT`] is over: it may have come in time, to a process
+/// that was stopped.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// Longest reply in bytes. The longest right one, an acknowledgement, has not even 200.
@@ -148,13 +149,18 @@ fn send(mut socket: &TcpStream, message: &str, deadline: Instant) -> Result<(), 
 }
 
 /// Reads up to the first end of line, and without it.
-fn read_line(socket: &TcpStream, deadline: Instant) -> Result<Vec<u8>, Failure> {
+fn read_line(mut socket: &TcpStream, deadline: Instant) -> Result<Vec<u8>, Failure> {
     let mut line = Vec::new();
     let mut chunk = [0; 1024];
     loop {
-        let chunk = match read(socket, &mut chunk, deadline)? {
-            0 => return Err(Unanswered::Closed(line.len()).into()),
-            length => &chunk[..length],
+        let time_left = time_left(deadline);
+        let timeout = *time_left.as_ref().unwrap_or(&LAST_LOOK);
+        socket.set_read_timeout(Some(timeout)).map_err(Unanswered::Broken)?;
+        let chunk = match socket.read(&mut chunk) {
+            Ok(0) => return Err(Unanswered::Closed(line.len()).into()),
+            Ok(length) => &chunk[..length],
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(broken_or_timeout(error).into()),
         };
         let (part, is_complete) = match chunk.iter().position(|byte| *byte == b'\n') {
             Some(end) => (&chunk[..end], true),
@@ -167,20 +173,7 @@ fn read_line(socket: &TcpStream, deadline: Instant) -> Result<Vec<u8>, Failure> 
         if is_complete {
             return Ok(line);
         }
-    }
-}
-
-fn read(mut socket: &TcpStream, buffer: &mut [u8], deadline: Instant) -> Result<usize, Unanswered> {
-    let mut timeout = time_left(deadline)?;
-    loop {
-        socket.set_read_timeout(Some(timeout)).map_err(Unanswered::Broken)?;
-        match socket.read(buffer) {
-            // The process may have been stopped until the deadline was over, with the reply there.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                timeout = time_left(deadline).unwrap_or(LAST_LOOK);
-            }
-            result => return result.map_err(broken_or_timeout),
-        }
+        time_left?;
     }
 }
 
