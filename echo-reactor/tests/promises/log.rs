@@ -1,20 +1,19 @@
 //! What the log says, and what happens when nobody reads it.
 
+use std::fs;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::{fs, process};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::support::command::{can_inject_faults, inject, is_available};
 use crate::support::log_lines::{Log, LogLines};
 use crate::support::peer::Peer;
-use crate::support::proc;
 use crate::support::server::{Server, Setup};
+use crate::support::{proc, scratch};
 
 /// Lines of one connection: accepted, message, closed.
 const LINES_PER_CONNECTION: usize = 3;
@@ -180,7 +179,7 @@ fn stderr_may_be_closed_from_the_beginning() {
 
 #[test]
 fn a_file_gets_the_whole_log() {
-    let path = scratch_file("log");
+    let path = scratch::file("log");
     fs::write(&path, "the log of another life\n").expect("a file");
     let file = OpenOptions::new().append(true).open(&path).expect("the file");
     let server = unlimited_lines().start_with_log(file);
@@ -206,7 +205,7 @@ fn lines_that_a_full_disk_has_no_room_for_are_counted() {
     if !is_available(&["prlimit", "--version"]) {
         return;
     }
-    let path = scratch_file("full");
+    let path = scratch::file("full");
     let script = "trap '' XFSZ; exec prlimit --fsize=10000:unlimited \"$@\"";
     let server = unlimited_lines()
         .under(&["sh", "-c", script, "sh"])
@@ -242,11 +241,6 @@ fn a_write_that_is_interrupted_is_repeated() {
     drop(frozen);
     assert_eq!(server.wait().status.code(), Some(0));
     assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + 10);
-}
-
-/// A path of this process's own, where the build puts what it needs no longer.
-fn scratch_file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()))
 }
 
 /// Fewer lines than make the server drop some, and more than a pipe holds.

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::command::{Finished, can_inject_faults, is_available, run};
 use crate::support::peer::Peer;
-use crate::support::proc;
 use crate::support::server::{PROGRAM, Setup, command_without_settings, free_port, with_faults};
+use crate::support::{proc, scratch};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = command_without_settings(PROGRAM);
@@ -18,7 +17,7 @@ fn program(arguments: &[&str]) -> Command {
 
 /// What becomes of a configuration file with this text.
 fn check_file(name: &str, text: impl AsRef<[u8]>) -> Finished {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let path = scratch::file(name);
     fs::write(&path, text).expect("a file");
     let finished = run(program(&["--check", "--config"]).arg(&path));
     fs::remove_file(&path).expect("the file");
@@ -136,7 +135,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 
 #[test]
 fn the_environment_wins_over_the_file() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("precedence.yaml");
+    let path = scratch::file("precedence.yaml");
     fs::write(&path, "server:\n  port: 1111\n  listen_backlog: 7\n").expect("a file");
     let mut command = program(&["--check", "--config"]);
     let checked = run(command.arg(&path).env("SERVER_PORT", "2222").env("RUST_LOG", "warn"));

@@ -1,9 +1,9 @@
 //! The server among processes: as the first one of a container, and in the eyes of the kernel.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Write, stderr};
 use std::process::{Command, Stdio};
-use std::{fs, process};
 
 use rustix::process::Signal;
 
@@ -11,7 +11,7 @@ use crate::support::command::{Running, is_available};
 use crate::support::log_lines::LogLines;
 use crate::support::peer::Peer;
 use crate::support::server::{Server, Setup, send_signal, wait_for_exit};
-use crate::support::{proc, sockets, wait};
+use crate::support::{proc, scratch, sockets, wait};
 
 #[test]
 fn as_the_first_process_of_a_container() {
@@ -32,9 +32,10 @@ fn as_the_first_process_of_a_container() {
 
 /// How often the server makes each system call while `work` is done.
 fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, usize> {
-    let path = format!("{}/calls-{}-{}", env!("CARGO_TARGET_TMPDIR"), process::id(), server.pid());
+    let path = scratch::file(&format!("calls-{}", server.pid()));
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-U", "calls,name", "-o", &path, "-p", &server.pid().to_string()]);
+    strace.args(["-f", "-c", "-U", "calls,name", "-o"]).arg(&path);
+    strace.args(["-p", &server.pid().to_string()]);
     let strace = strace.stdin(Stdio::null()).stderr(Stdio::piped());
     let mut strace = Running(strace.spawn().expect("strace can start"));
     let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));

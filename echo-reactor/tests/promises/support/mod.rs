@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod log_lines;
 pub(crate) mod peer;
 pub(crate) mod proc;
+pub(crate) mod scratch;
 pub(crate) mod server;
 pub(crate) mod sockets;
 pub(crate) mod stuck_peer;
