@@ -61,9 +61,13 @@ pub(crate) fn is_available(command: &[&str]) -> bool {
     works
 }
 
+/// With a filter in the kernel no other calls than those that are traced stop the process.
+pub(crate) const STRACE: [&str; 3] = ["strace", "-f", "--seccomp-bpf"];
+
 /// Whether `strace` can make system calls fail here.
 pub(crate) fn can_inject_faults() -> bool {
-    is_available(&["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"])
+    let getpid = ["-e", "trace=getpid", "-e", "inject=getpid:error=EPERM"];
+    is_available(&[&STRACE[..], &getpid, &["-o", "/dev/null", "true"]].concat())
 }
 
 /// Has `strace` tamper with system calls of the running process from here on.

@@ -158,11 +158,12 @@ impl Peer {
         assert_same(&reply, message.as_bytes());
     }
 
-    /// Waits until just so many bytes have come and were not read.
-    pub(crate) fn wait_for_input(&self, bytes: usize) {
-        wait::until(&format!("{bytes} bytes of input"), || {
-            rustix::io::ioctl_fionread(&self.socket) == Ok(bytes as u64)
-        });
+    /// Waits until at least so many bytes have come and were not read; says how many.
+    pub(crate) fn wait_for_input(&self, at_least: usize) -> usize {
+        wait::until_some(&format!("{at_least} bytes of input"), || {
+            let bytes = rustix::io::ioctl_fionread(&self.socket).expect("a socket can tell");
+            usize::try_from(bytes).ok().filter(|bytes| *bytes >= at_least)
+        })
     }
 
     /// Whether something has come, or the end; it is not taken.

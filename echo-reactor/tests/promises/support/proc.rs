@@ -31,8 +31,8 @@ pub(crate) fn wait_until_stopped(pid: u32) {
     wait::until("the process stopped", || fields_behind_name(pid)[0] == "T");
 }
 
-/// Waits until a tracer holds the process in a system call: for so many looks in a row, for every
-/// call that is traced makes it stop for a moment.
+/// Waits until a tracer holds the process in a system call: for so many looks in a row, for a signal
+/// makes it stop for a moment too.
 pub(crate) fn wait_until_held(pid: u32) {
     const LOOKS: usize = 20;
     let mut held = 0;

@@ -9,6 +9,7 @@ use std::{env, process};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::command::STRACE;
 use super::log_lines::{Log, LogLines};
 use super::{proc, sockets, wait};
 
@@ -92,8 +93,8 @@ pub(crate) fn with_faults(fault: &str) -> Setup {
     let traced = fault.split(':').next().expect("system calls").to_owned();
     let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
     // With -D the server, not strace, is the process that was started.
-    let strace = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    Setup::new().under(&strace)
+    let strace = ["-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    Setup::new().under(&[&STRACE[..], &strace].concat())
 }
 
 /// A command in an environment without settings of either program.
