@@ -65,8 +65,10 @@ impl Turn {
         self.begins(Cause::Event);
     }
 
-    pub(crate) fn begins_by_itself(&mut self, is_due: bool) {
-        self.begins(if is_due { Cause::Due } else { Cause::OwnMemory });
+    pub(crate) fn begins_by_itself(&mut self, timeout: Millis) {
+        // Something may have become due while the turn lasted.
+        let is_later = self.clock_read > Some(self.now);
+        self.begins(if timeout > 0 || is_later { Cause::Due } else { Cause::OwnMemory });
     }
 
     fn begins(&mut self, cause: Cause) {
@@ -327,24 +329,9 @@ impl World {
             assert!(self.turn.now < drain.deadline, "stays after the drain deadline");
         }
         if timeout > 0 {
-            self.check_sleep(self.sleeps_from().saturating_add(timeout));
+            let clock = self.turn.clock_read.unwrap_or(self.turn.now);
+            self.check_sleep(clock.saturating_add(timeout));
         }
-    }
-
-    fn sleeps_from(&self) -> Millis {
-        self.turn.clock_read.unwrap_or(self.turn.now)
-    }
-
-    /// Whether there is something to do because of the time alone.
-    pub(crate) fn is_due(&self) -> bool {
-        let clock = self.sleeps_from();
-        let drain = self.drain.map(|drain| drain.deadline);
-        let retry = self.turn.exhausted_at.map(|since| since + RETRY_AFTER);
-        let open = self.links.iter().filter(|link| link.is_open());
-        open.map(|link| link.deadline(&self.settings, self.drain_began()))
-            .chain(drain)
-            .chain(retry)
-            .any(|deadline| deadline <= clock)
     }
 
     fn check_open(&self, id: usize) {

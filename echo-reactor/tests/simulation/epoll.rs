@@ -31,8 +31,7 @@ impl World {
                 return events;
             }
             if self.clock >= wakes_at {
-                let is_due = timeout > 0 || self.is_due();
-                self.turn.begins_by_itself(is_due);
+                self.turn.begins_by_itself(timeout);
                 return events;
             }
             if !self.step() && !self.has_edges() {
