@@ -147,7 +147,8 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
         peer.wait_for_input(replies * reply.len());
     }
     // Holds the server for two seconds, in which the last message and the signal come.
-    Peer::connect(server.port).send([b'x'; 501]);
+    let mut too_long = Peer::connect(server.port);
+    too_long.send([b'x'; 501]);
     proc::wait_until_held(server.pid());
     peer.send(&reply);
     sockets::wait_for_unread(server.port, reply.len());
@@ -158,6 +159,7 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
     peer.send("x");
     server.wait().assert_left_with(0);
     peer.assert_gets(reply.repeat(3));
+    drop(too_long);
 }
 
 /// A handshake that ends between the last `accept` and the close of the listener would be reset.
