@@ -269,7 +269,8 @@ impl<S: Socket> Connection<S> {
         count < desk.input.len() && !self.read_on
     }
 
-    /// Sends the reply to what was just read; what there is no room for waits in a buffer of this connection's own.
+    /// Sends the reply to what was just read. What there is no room for waits in a buffer of this
+    /// connection's own.
     fn send(&mut self, reply: &[u8], afterwards: Afterwards, now: Moment) -> Step {
         let sent = match self.send_some(reply, afterwards) {
             Ok(sent) => sent,
