@@ -22,7 +22,8 @@ const PROGRAM: Program = Program {
     signals_and_exit_codes: "\
 Signals:
   SIGTERM, SIGINT  Answer what has arrived, close every connection and exit; what is left at
-                   drain_timeout is aborted. A second signal, 30 ms later or more, exits at once
+                   drain_timeout is aborted. A second signal exits at once, unless it comes with
+                   the first: within 30 ms, or while the server is still busy with what it found then
 
 Exit codes:
   0    After a signal

@@ -3,7 +3,7 @@
 //! One turn is always the same, in this order:
 //!
 //! 1. wait for events, or for the nearest deadline
-//! 2. take the time, once
+//! 2. take the time, once for all that follows
 //! 3. obey signals
 //! 4. serve the connections that are ready
 //! 5. accept new ones
@@ -41,7 +41,7 @@ enum Phase {
     Running,
     /// Since a signal came: finishes what has arrived, until the deadline.
     Draining {
-        /// [`Moment::NEVER`] in its first turn.
+        /// Until then, a further signal belongs to the first one's request.
         same_request_until: Moment,
         deadline: Moment,
     },
@@ -132,12 +132,13 @@ impl<K: Kernel> Reactor<K> {
         });
     }
 
-    /// The first turn of a drain visits every connection, which may take long: the deadline must not
-    /// come later for that, and signals that come meanwhile have not come late.
+    /// The turns of a drain may take long, above all the first, which visits every connection. The
+    /// deadline must not come later for that, and a signal that came in such a turn is seen behind it.
     fn set_clock_in_drain(&mut self) {
-        if let Phase::Draining { same_request_until, .. } = &mut self.phase {
-            self.now = self.kernel.now();
-            *same_request_until = (*same_request_until).min(self.now + SAME_REQUEST);
+        let Phase::Draining { same_request_until, .. } = &mut self.phase else { return };
+        let turn_began = mem::replace(&mut self.now, self.kernel.now());
+        if self.desk.drain_began.is_some_and(|began| turn_began < began + SAME_REQUEST) {
+            *same_request_until = self.now + SAME_REQUEST;
         }
     }
 
@@ -177,7 +178,7 @@ impl<K: Kernel> Reactor<K> {
         let drain_timeout = self.limits.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
         self.phase = Phase::Draining {
-            same_request_until: Moment::NEVER,
+            same_request_until: self.now + SAME_REQUEST,
             deadline: self.now + drain_timeout,
         };
         self.desk.drain_began = Some(self.now);
@@ -195,7 +196,8 @@ impl<K: Kernel> Reactor<K> {
 
     fn serve_ready(&mut self) {
         let mut unfinished = mem::take(&mut self.unfinished);
-        // One that had an event as well, or that was nearly too late, was visited twice.
+        // One that was visited for an event and for its deadline, both in the last turn, may be in it
+        // twice.
         unfinished.sort_unstable();
         unfinished.dedup();
         let mut ready = mem::take(&mut self.ready);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::command::{can_inject_faults, inject};
+use crate::support::command::can_inject_faults;
 use crate::support::peer::{End, Peer, assert_same};
 use crate::support::server::{Setup, with_faults};
 use crate::support::stuck_peer::{LINE, StuckPeer, lines};
@@ -352,26 +352,32 @@ fn five_signals_at_once_are_one_drain() {
     assert_eq!(ended.log.count("draining"), 1);
 }
 
+/// More than the buffers of both sockets hold, if the peer's is small.
+fn large_message() -> String {
+    ["x".repeat(8 * MEGABYTE), "\n".to_owned()].concat()
+}
+
 /// The first turn of a drain is long, where there is much to finish.
 #[test]
 fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
     if !can_inject_faults() {
         return;
     }
-    let server = patient().start();
-    let mut stuck = StuckPeer::connect(&server);
-    let frozen = server.freeze();
-    let _strace = inject(server.pid(), "accept4:delay_exit=2000000");
+    // The peer takes two calls. From then on, that the queue is empty is told two seconds late.
+    let server = with_faults("accept4:delay_exit=2000000:when=3+")
+        .set("message_max_bytes", 16 * MEGABYTE)
+        .set("drain_timeout", LONG)
+        .start();
+    let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
+    let message = large_message();
+    peer.send(&message);
+    server.log().wait_for("Message received");
     server.signal(Signal::TERM);
-    drop(frozen);
-    let address = (Ipv4Addr::LOCALHOST, server.port).into();
-    wait::until("the listen queue shut", || {
-        TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err()
-    });
+    proc::wait_until_held(server.pid());
     server.signal(Signal::INT);
     server.log().wait_for("Listener closed");
-    stuck.assert_is_answered();
-    drop(stuck);
+    peer.assert_gets(message);
+    drop(peer);
     let ended = server.wait();
     ended.assert_left_with(0);
     ended.log.assert_lacks("received again");
@@ -382,7 +388,7 @@ fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
 fn a_reply_whose_first_part_has_left_is_not_cut_off_by_the_drain() {
     let server = patient().set("message_max_bytes", 16 * MEGABYTE).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
-    let message = ["x".repeat(8 * MEGABYTE), "\n".to_owned()].concat();
+    let message = large_message();
     peer.send(&message);
     server.log().wait_for("Message received");
     let frozen = server.freeze();

@@ -12,8 +12,9 @@ use crate::peer::Stage;
 use crate::scenario::{Millis, pick};
 use crate::world::{Drain, Listener, World};
 
-/// Signals that come this soon after the turn of the first belong to the same request.
-const SAME_REQUEST: Millis = 30;
+/// Signals that come this soon after the first, or after a turn that began in that time, belong to the
+/// same request.
+pub(crate) const SAME_REQUEST: Millis = 30;
 
 impl World {
     pub(crate) fn take_signals(&mut self) -> Vec<Signal> {
@@ -34,15 +35,15 @@ impl World {
         match &mut self.drain {
             None => {
                 let deadline = now + self.settings.drain_timeout;
-                self.drain =
-                    Some(Drain { began: now, deadline, first_turn_ended: None, forced: None });
+                let same_request_until = now + SAME_REQUEST;
+                self.drain = Some(Drain { began: now, deadline, same_request_until, forced: None });
                 for Link { peer, tcp, ledger } in &mut self.links {
                     if peer.stage == Stage::Connected {
                         ledger.before_drain = Some(BeforeDrain::of(tcp));
                     }
                 }
             }
-            Some(drain) if drain.first_turn_ended.is_some_and(|end| end + SAME_REQUEST <= now) => {
+            Some(drain) if drain.same_request_until <= now => {
                 drain.forced.get_or_insert(signal);
                 self.count("second signal");
             }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use echo_reactor::connection::Reason;
 use echo_reactor::reactor::Exit;
 
+use crate::calls::SAME_REQUEST;
 use crate::ledger::{Holder, Link, LogSays};
 use crate::oracle::{Oracle, Verdict};
 use crate::peer::Stage;
@@ -125,8 +126,10 @@ impl World {
     pub(crate) fn clock_is_read(&mut self) {
         if self.turn.clock_read.is_none() {
             self.turn.now = self.clock;
-        } else if let Some(drain) = &mut self.drain {
-            drain.first_turn_ended.get_or_insert(self.clock);
+        } else if let Some(drain) = &mut self.drain
+            && self.turn.now < drain.began + SAME_REQUEST
+        {
+            drain.same_request_until = self.clock + SAME_REQUEST;
         }
         self.turn.clock_read = Some(self.clock);
     }

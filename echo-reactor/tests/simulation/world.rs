@@ -27,8 +27,8 @@ pub(crate) enum Listener {
 pub(crate) struct Drain {
     pub(crate) began: Millis,
     pub(crate) deadline: Millis,
-    /// The end of the turn that began it.
-    pub(crate) first_turn_ended: Option<Millis>,
+    /// Until then, a further signal belongs to the same request.
+    pub(crate) same_request_until: Millis,
     /// The second signal.
     pub(crate) forced: Option<Signal>,
 }
