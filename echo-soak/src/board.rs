@@ -1,8 +1,10 @@
 //! What the director and the load tell each other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::script::Kind;
+use crate::server::DRAIN_TIMEOUT;
 
 /// A time in the run, by what the server is doing. Later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +57,8 @@ pub struct Board(Mutex<Notes>);
 pub struct Notes {
     /// Set by the director.
     pub epoch: Epoch,
+    /// When the server was last asked to leave.
+    pub leaving_since: Option<Instant>,
     /// Set by the director.
     pub order: Order,
     /// Whether the order to pause is carried out.
@@ -79,6 +83,7 @@ impl Board {
     pub fn new() -> Self {
         Self(Mutex::new(Notes {
             epoch: Epoch { life: 0, phase: Phase::Starting },
+            leaving_since: None,
             order: Order::Pause,
             at_rest: false,
             oldest_open: None,
@@ -104,7 +109,11 @@ impl Board {
 
     /// Announces what the server does from now on.
     pub fn announce(&self, life: usize, phase: Phase) {
-        self.notes().epoch = Epoch { life, phase };
+        let mut notes = self.notes();
+        notes.epoch = Epoch { life, phase };
+        if phase == Phase::Leaving {
+            notes.leaving_since = Some(Instant::now());
+        }
     }
 }
 
@@ -118,6 +127,12 @@ impl Notes {
     /// Notes what must not happen; the first one counts.
     pub fn violate(&mut self, what: String) {
         self.violation.get_or_insert(what);
+    }
+
+    /// Whether the server may have aborted what it had not finished within [`DRAIN_TIMEOUT`].
+    #[must_use]
+    pub fn drain_may_be_over(&self, now: Instant) -> bool {
+        self.leaving_since.is_some_and(|since| now >= since + DRAIN_TIMEOUT)
     }
 
     /// What has happened to conversations of this kind.

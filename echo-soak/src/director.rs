@@ -236,6 +236,10 @@ impl Director<'_> {
             self.wait(DRAIN_TIMEOUT / 2)?;
         }
         self.board.announce(self.life, Phase::Leaving);
+        if stopped {
+            // What was sent last has arrived by then.
+            self.wait(LOOK_EVERY)?;
+        }
         let at = self.now();
         self.server()?.signal(Signal::TERM)?;
         if stopped {

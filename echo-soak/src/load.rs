@@ -83,6 +83,7 @@ impl<'a> Load<'a> {
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look_at_all(order)?;
+                self.note_arrivals();
             }
             if self.report() == Order::End {
                 return Ok(());
@@ -139,12 +140,13 @@ impl<'a> Load<'a> {
         let State::Talking(talk) = &self.peers[index].state else { return };
         let mut notes = self.board.notes();
         let epoch = notes.epoch;
+        let drain_may_be_over = notes.drain_may_be_over(now);
         let tally = notes.tally(talk.kind());
         tally.messages += talk.answered() as u64;
         notes.answered_late += talk.answered_late() as u64;
         notes.logged_bytes += talk.logged_bytes() as u64;
         let tally = notes.tally(talk.kind());
-        match talk.verdict(end, epoch, now) {
+        match talk.verdict(end, epoch, drain_may_be_over, now) {
             Verdict::Fine => tally.conversations += 1,
             Verdict::Cut => {
                 tally.cut += 1;
@@ -176,17 +178,13 @@ impl<'a> Load<'a> {
     }
 
     /// Tells the director how far things are; returns the order, once it is carried out.
-    fn report(&mut self) -> Order {
-        let mut notes = self.board.notes();
-        // The board is held, so that SIGTERM comes behind what is noted here.
-        if notes.epoch.phase == Phase::Stopped {
-            self.note_arrivals();
-        }
+    fn report(&self) -> Order {
         let begun = self.peers.iter().filter_map(|peer| match &peer.state {
             State::Talking(talk) => Some(talk.begun),
             State::Resting { .. } => None,
         });
         let oldest: Option<Epoch> = begun.min();
+        let mut notes = self.board.notes();
         notes.oldest_open = oldest;
         if oldest.is_some() || notes.order == Order::Run {
             return Order::Run;
@@ -195,7 +193,12 @@ impl<'a> Load<'a> {
         notes.order
     }
 
+    /// Notes what a stopped server owes. The board is held meanwhile, so that SIGTERM comes later.
     fn note_arrivals(&mut self) {
+        let notes = self.board.notes();
+        if notes.epoch.phase != Phase::Stopped {
+            return;
+        }
         for peer in &mut self.peers {
             if let State::Talking(talk) = &mut peer.state {
                 talk.note_arrivals();
