@@ -34,7 +34,7 @@ bounded() {
         # macOS has no timeout(1), but it has perl.
         perl -e 'alarm shift; exec @ARGV or exit 127' "$@"
     elif timeout --foreground 1 true 2>/dev/null; then
-        # Else GNU's leaves the process group, and Ctrl-C does not reach the command.
+        # Without this, GNU timeout leaves the process group, and Ctrl-C does not reach the command.
         timeout --foreground "$@"
     else
         timeout "$@"

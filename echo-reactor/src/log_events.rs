@@ -140,7 +140,7 @@ pub fn forced_out(signal: Signal, left: usize) {
 /// The log's reader was too slow.
 pub fn lines_dropped(count: u64) {
     let plural = if count == 1 { " was" } else { "s were" };
-    warn!("{count} log line{plural} dropped: the log is not read fast enough");
+    warn!("{count} log line{plural} dropped: the log's reader is too slow, or its disk is full");
 }
 
 /// The last line of a process that leaves in order.

@@ -51,8 +51,8 @@ enum Drain {
     Reopened(File),
     /// A socket: there is a flag for each call.
     Socket,
-    /// A file, which never makes anyone wait; or a pipe that can't be opened anew, which does unless
-    /// another process has made it nonblocking.
+    /// A file, which never makes anyone wait; or a pipe that can't be opened anew: a write to that may
+    /// wait, unless another process has made it nonblocking.
     Inherited,
 }
 

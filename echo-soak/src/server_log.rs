@@ -114,7 +114,7 @@ impl Account {
             self.count(&peer, -1);
         } else if text.starts_with(b"Proceed to accept") {
             self.accepts = true;
-        } else if text.ends_with(b"dropped: the log is not read fast enough") {
+        } else if text.ends_with(b"dropped: the log's reader is too slow, or its disk is full") {
             self.dropped += first_number(text).unwrap_or(0);
         }
         self.last_line.clear();
@@ -176,7 +176,8 @@ mod tests {
     const GOT: &str = "Got connection from ('127.0.0.2', 5)";
     const CLOSED: &str = "Connection ('127.0.0.2', 5) closed: the peer has closed (1 message)";
     const STOPPED: &str = "All sockets closed, server stopped";
-    const DROPPED: &str = "2 log lines were dropped: the log is not read fast enough";
+    const DROPPED: &str =
+        "2 log lines were dropped: the log's reader is too slow, or its disk is full";
 
     #[test]
     fn every_socket_must_be_accounted_for() {

@@ -126,6 +126,7 @@ impl Peer {
         wait::until("the last byte", || {
             while self.has_input() {
                 let count = self.socket.read(&mut part).expect("there is some");
+                assert!(count > 0, "the end came while more was expected");
                 bytes.extend_from_slice(&part[..count]);
             }
             !condition()
