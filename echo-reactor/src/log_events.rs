@@ -137,7 +137,7 @@ pub fn forced_out(signal: Signal, left: usize) {
     warn!("{signal} received again: leaving at once, aborting {}", connections(left));
 }
 
-/// The log's reader was too slow.
+/// The log's reader was too slow, or its disk was full.
 pub fn lines_dropped(count: u64) {
     let plural = if count == 1 { " was" } else { "s were" };
     warn!("{count} log line{plural} dropped: the log's reader is too slow, or its disk is full");
