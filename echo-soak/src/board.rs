@@ -71,6 +71,8 @@ pub struct Notes {
     pub logged_bytes: u64,
     /// Messages without a reply, on connections that a restart cut.
     pub unanswered: Vec<u64>,
+    /// Messages that have arrived at the server since it stands still.
+    pub arrived: usize,
     /// Messages that had arrived at a stopped server before its SIGTERM, and were answered then.
     pub answered_late: u64,
     /// The first thing that must not happen.
@@ -90,6 +92,7 @@ impl Board {
             tallies: [Tally::default(); Kind::ALL.len()],
             logged_bytes: 0,
             unanswered: Vec::new(),
+            arrived: 0,
             answered_late: 0,
             violation: None,
         }))
@@ -111,6 +114,7 @@ impl Board {
     pub fn announce(&self, life: usize, phase: Phase) {
         let mut notes = self.notes();
         notes.epoch = Epoch { life, phase };
+        notes.arrived = 0;
         if phase == Phase::Leaving {
             notes.leaving_since = Some(Instant::now());
         }

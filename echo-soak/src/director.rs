@@ -234,6 +234,9 @@ impl Director<'_> {
             self.server()?.signal(Signal::STOP)?;
             self.board.announce(self.life, Phase::Stopped);
             self.wait(DRAIN_TIMEOUT / 2)?;
+            self.wait_until("messages have come to the stopped server", |director| {
+                Ok(director.board.notes().arrived > 0)
+            })?;
         }
         self.board.announce(self.life, Phase::Leaving);
         if stopped {

@@ -195,14 +195,14 @@ impl<'a> Load<'a> {
 
     /// Notes what a stopped server owes. The board is held meanwhile, so that SIGTERM comes later.
     fn note_arrivals(&mut self) {
-        let notes = self.board.notes();
+        let mut notes = self.board.notes();
         if notes.epoch.phase != Phase::Stopped {
             return;
         }
-        for peer in &mut self.peers {
-            if let State::Talking(talk) = &mut peer.state {
-                talk.note_arrivals();
-            }
-        }
+        let arrived = self.peers.iter_mut().map(|peer| match &mut peer.state {
+            State::Talking(talk) => talk.note_arrivals(),
+            State::Resting { .. } => 0,
+        });
+        notes.arrived = arrived.sum();
     }
 }

@@ -141,22 +141,26 @@ impl Talk {
         self.script.messages.partition_point(|message| message.end <= self.received)
     }
 
-    /// The server stands still: notes the messages that are with its kernel.
-    pub fn note_arrivals(&mut self) {
+    /// The server stands still: notes the messages that are with its kernel, and returns how many.
+    pub fn note_arrivals(&mut self) -> usize {
         if self.reads() && is_all_sent(&self.stream) {
             let messages = &self.script.messages;
             let arrived = messages.partition_point(|message| message.end <= self.sent);
             let end = messages[..arrived].last().map_or(0, |message| message.end);
             self.owed_late = self.received..end;
         }
+        self.ends_of_owed_late().count()
     }
 
     /// How many of them were answered.
     #[must_use]
     pub fn answered_late(&self) -> usize {
+        self.ends_of_owed_late().filter(|end| *end <= self.received).count()
+    }
+
+    fn ends_of_owed_late(&self) -> impl Iterator<Item = usize> {
         let ends = self.script.messages.iter().map(|message| message.end);
-        let is_late = |end: &usize| *end > self.owed_late.start && *end <= self.owed_late.end;
-        ends.filter(is_late).filter(|end| *end <= self.received).count()
+        ends.filter(|end| *end > self.owed_late.start && *end <= self.owed_late.end)
     }
 
     /// Whether it takes its replies, to the last of them.

@@ -43,6 +43,7 @@ fn ten_seconds_pass_and_leave_a_picture() {
     assert!(status.success(), "{stdout}{stderr}");
     assert!(stdout.contains("passed: no reply was lost"), "{stdout}");
     assert!(stdout.contains("2 with code 0"), "{stdout}");
+    assert!(!stdout.contains("; 0 messages that came to a stopped server"), "{stdout}");
     let picture = fs::read_to_string(out.join("soak.svg")).unwrap();
     for words in ["resident memory [MiB]", "open descriptors", "log unread", "few descriptors"] {
         assert!(picture.contains(words), "{words} is missing in the picture");
