@@ -131,7 +131,8 @@ impl Director<'_> {
         Ok(())
     }
 
-    /// The load ends in any case, and a server that still runs leaves as it should.
+    /// The load ends in any case, and a server that still runs leaves as it should: one that does not
+    /// accept yet may not know what SIGTERM asks of it.
     fn finish(mut self, ending: Result<(), Stop>) -> Record {
         self.record.ending = match ending {
             Ok(()) => Ending::Whole,
@@ -139,7 +140,7 @@ impl Director<'_> {
             Err(Stop::Interrupted) => Ending::Interrupted,
         };
         if self.record.ending == Ending::Interrupted
-            && self.server.is_some()
+            && self.server.as_ref().is_some_and(|server| server.log.accepts())
             && let Err(Stop::Violation(what)) = self.leave()
         {
             self.record.ending = Ending::Violation(what);
@@ -239,13 +240,11 @@ impl Director<'_> {
             })?;
         }
         self.board.announce(self.life, Phase::Leaving);
-        if stopped {
-            // What was sent last has arrived by then.
-            self.wait(LOOK_EVERY)?;
-        }
         let at = self.now();
         self.server()?.signal(Signal::TERM)?;
         if stopped {
+            // It takes the signal when it goes on. What was sent last has arrived by then.
+            self.wait(LOOK_EVERY)?;
             self.server()?.signal(Signal::CONT)?;
         }
         let took = self.await_exit(at)?;

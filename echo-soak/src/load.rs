@@ -139,14 +139,12 @@ impl<'a> Load<'a> {
     fn end(&mut self, index: usize, end: End, now: Instant) {
         let State::Talking(talk) = &self.peers[index].state else { return };
         let mut notes = self.board.notes();
-        let epoch = notes.epoch;
-        let drain_may_be_over = notes.drain_may_be_over(now);
-        let tally = notes.tally(talk.kind());
-        tally.messages += talk.answered() as u64;
+        let verdict = talk.verdict(end, &notes, now);
         notes.answered_late += talk.answered_late() as u64;
         notes.logged_bytes += talk.logged_bytes() as u64;
         let tally = notes.tally(talk.kind());
-        match talk.verdict(end, epoch, drain_may_be_over, now) {
+        tally.messages += talk.answered() as u64;
+        match verdict {
             Verdict::Fine => tally.conversations += 1,
             Verdict::Cut => {
                 tally.cut += 1;

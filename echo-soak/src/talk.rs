@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::board::{Epoch, Phase};
+use crate::board::{Epoch, Notes, Phase};
 use crate::script::{Ending, Kind, Leaving, Script, Sending};
 use crate::server::{IDLE_TIMEOUT, MESSAGE_TIMEOUT};
 
@@ -320,16 +320,10 @@ impl Talk {
         }
     }
 
-    /// What the end means, seen in this epoch.
+    /// What the end means, by what stands on the board.
     #[must_use]
-    pub fn verdict(
-        &self,
-        end: End,
-        epoch: Epoch,
-        drain_may_be_over: bool,
-        now: Instant,
-    ) -> Verdict {
-        let serves = epoch == self.begun && epoch.phase == Phase::Serving;
+    pub fn verdict(&self, end: End, notes: &Notes, now: Instant) -> Verdict {
+        let serves = notes.epoch == self.begun && notes.epoch.phase == Phase::Serving;
         let is_complete = self.received == self.script.owed && self.script.kind != Kind::Idle;
         match end {
             End::Left => Verdict::Fine,
@@ -341,7 +335,7 @@ impl Talk {
             End::Broken(ErrorKind::ConnectionRefused) if !serves => Verdict::Refused,
             End::Clean | End::Broken(_)
                 if self.received < self.owed_late.end
-                    && !drain_may_be_over
+                    && !notes.drain_may_be_over(now)
                     && !self.has_timed_out(now) =>
             {
                 Verdict::Wrong(self.complain("not all is answered that had come before SIGTERM"))
