@@ -1,5 +1,5 @@
 # Every command of the project. What takes more than a few lines is a script: in docker/,
-# or in checks/ where it needs a tool that the tests do without.
+# or in proof/tools/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale demo test simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
@@ -56,22 +56,22 @@ soak: build ## Mixed load, faults and restarts at once, then a plot: make soak M
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 
 fuzz: cargo ## Throw files, variables and messages at the parsers: make fuzz SECONDS=60
-	@checks/fuzz.sh "$(or $(SECONDS),60)"
+	@proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
 mutants: cargo ## Break the programs in 500 ways and count what is noticed (needs cargo-mutants, nextest)
-	@checks/mutants.sh
+	@proof/tools/mutants.sh
 
 coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
-	@checks/coverage.sh
+	@proof/tools/coverage.sh
 
 deny: cargo ## Check licences, sources and known faults of all packages (needs cargo-deny)
-	@checks/deny.sh
+	@proof/tools/deny.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
-	@sh echo-bench/setup.sh
+	@sh proof/bench/setup.sh
 
 bench: cargo ## Measure the server beside its peers; make bench QUICK=1 in under 2 minutes
-	@sh echo-bench/run.sh $(if $(QUICK),--quick)
+	@sh proof/bench/run.sh $(if $(QUICK),--quick)
 
 clean: ## Remove build output and the project's images
 	@docker/clean.sh

@@ -137,7 +137,7 @@ test_scripts() {
         say 'skipped: shellcheck is not installed'
         return
     fi
-    check 'shellcheck has no complaint' shellcheck "$root"/docker/*.sh "$root"/checks/*.sh \
+    check 'shellcheck has no complaint' shellcheck "$root"/docker/*.sh "$root"/proof/tools/*.sh \
         "$root/.ci/run"
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use echo_program::setting::{self, Setting};
-use echo_program::settings::Section;
+use echo_common::setting::{self, Setting};
+use echo_common::settings::Section;
 
 const ID_MAX_CHARS: usize = 64;
 /// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).

@@ -6,8 +6,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use echo_program::repr::{AddressRepr, printable, trim_end};
-use echo_program::setting::duration_text;
+use echo_common::repr::{AddressRepr, printable, trim_end};
+use echo_common::setting::duration_text;
 use log::{debug, error, info, warn};
 use signal_hook::low_level::signal_name;
 

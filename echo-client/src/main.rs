@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use echo_client::config::Config;
 use echo_client::supervisor;
-use echo_program::arguments::Program;
-use echo_program::fail;
-use echo_program::logger::{self, Target};
+use echo_common::arguments::Program;
+use echo_common::fail;
+use echo_common::logger::{self, Target};
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, ExitCode> {
     // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
     let signals = supervisor::catch_signals().map_err(|error| fail(&PROGRAM, &error))?;
-    let settings = echo_program::start::<Config>(&PROGRAM)?;
+    let settings = echo_common::start::<Config>(&PROGRAM)?;
     logger::init(&settings.log_filter, Target::Stderr);
     supervisor::run(settings, signals).map_err(|error| fail(&PROGRAM, &error))
 }

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use echo_program::setting::{self, Setting};
-use echo_program::settings::Section;
+use echo_common::setting::{self, Setting};
+use echo_common::settings::Section;
 
 use crate::connection::Desk;
 use crate::echo::{Framing, Reply, Rules};

@@ -108,7 +108,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use echo_program::setting::DURATION_MAX;
+    use echo_common::setting::DURATION_MAX;
 
     fn at(millis: u64) -> Moment {
         Moment::after_start(Duration::from_millis(millis))

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::io::Write as _;
 
-use echo_program::repr::{BytesRepr, trim_end};
+use echo_common::repr::{BytesRepr, trim_end};
 use memchr::memchr;
 
 /// How the input is cut into messages.

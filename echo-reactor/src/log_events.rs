@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use echo_program::repr::{AddressRepr, BytesRepr, trim_end};
-use echo_program::setting::duration_text;
+use echo_common::repr::{AddressRepr, BytesRepr, trim_end};
+use echo_common::setting::duration_text;
 use log::{debug, error, info, warn};
 
 use crate::connection::Reason;

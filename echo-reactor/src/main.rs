@@ -3,10 +3,10 @@
 use std::panic;
 use std::process::ExitCode;
 
-use echo_program::arguments::Program;
-use echo_program::fail;
-use echo_program::logger::{self, Target};
-use echo_program::settings::Settings;
+use echo_common::arguments::Program;
+use echo_common::fail;
+use echo_common::logger::{self, Target};
+use echo_common::settings::Settings;
 use echo_reactor::config::Config;
 use echo_reactor::descriptors;
 use echo_reactor::linux::Linux;
@@ -40,7 +40,7 @@ fn run() -> Result<ExitCode, ExitCode> {
     let log = LogOutlet::to_stderr();
     // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
-    let settings = echo_program::start::<Config>(&PROGRAM)?;
+    let settings = echo_common::start::<Config>(&PROGRAM)?;
     logger::init(&settings.log_filter, Target::Pipe(Box::new(log.clone())));
     finish_log_on_panic(log.clone());
     let code = serve(linux, &settings);

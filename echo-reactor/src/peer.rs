@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use echo_program::repr::AddressRepr;
+use echo_common::repr::AddressRepr;
 
 /// The address that `accept` returned. `getpeername` would fail for a connection that was reset
 /// while it waited in the queue.

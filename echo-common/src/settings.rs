@@ -30,8 +30,8 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 /// A section of the file: named values, all with a default.
 ///
 /// ```
-/// use echo_program::setting::{self, Setting};
-/// use echo_program::settings::{self, Section};
+/// use echo_common::setting::{self, Setting};
+/// use echo_common::settings::{self, Section};
 ///
 /// struct Config {
 ///     port: u16,

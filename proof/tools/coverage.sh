@@ -5,7 +5,7 @@
 #
 # A process that is killed writes no account: what only such processes did counts as not run.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/docker/lib.sh"
 
 covered_min_percent=95

@@ -3,7 +3,7 @@
 # Runs the fuzz tests of the configuration, and the properties of the protocol, round after round with
 # fresh random cases, until the time is up. The first failure ends it, shrunk to the shortest case.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/docker/lib.sh"
 
 seconds=${1:-60}
@@ -19,11 +19,11 @@ cargo_test() {
     PROPTEST_CASES=$cases quietly cargo test --release --locked "$@"
 }
 
-cargo_test --package echo-program --package echo-reactor --package echo-client --lib --no-run
+cargo_test --package echo-common --package echo-reactor --package echo-client --lib --no-run
 end=$(($(date +%s) + seconds))
 rounds=0
 while [ "$rounds" = 0 ] || [ "$(date +%s)" -lt "$end" ]; do
-    cargo_test --package echo-program --lib fuzz::
+    cargo_test --package echo-common --lib fuzz::
     cargo_test --package echo-reactor --lib echo::
     cargo_test --package echo-reactor --package echo-client --lib config::
     rounds=$((rounds + 1))

@@ -8,7 +8,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-built=${1:-${CARGO_TARGET_DIR:-$here/../target}/bench}
+built=${1:-${CARGO_TARGET_DIR:-$here/../../target}/bench}
 mkdir -p "$built"
 built=$(cd "$built" && pwd)
 

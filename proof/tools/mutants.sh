@@ -4,11 +4,11 @@
 # test notices: mutants.sh --re deadlines.rs takes those of one file. Fails when too few are, or when one
 # that was not is not explained.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/docker/lib.sh"
 
 caught_min_percent=95
-explanations=$root/docs/mutants.md
+explanations=$root/proof/tools/mutants.md
 output=$root/target/mutants
 result=$output/mutants.out
 
@@ -50,7 +50,7 @@ cd "$root"
 # Each test has a limit of its own, so that the timeout is for a test runner that hangs.
 code=0
 TMPDIR=$output/build SEEDS=${SEEDS:-5000} \
-    cargo mutants --package echo-reactor --package echo-client --output "$output" \
+    cargo mutants --config proof/tools/mutants.toml --package echo-reactor --package echo-client --output "$output" \
     --jobs "${JOBS:-2}" --timeout 300 --no-times --colors never "$@" || code=$?
 case $code in
     0 | 2 | 3) ;;
@@ -70,7 +70,7 @@ say "mutants: $viable viable, $caught caught, $timeout timed out, $missed missed
 say "caught: $((share / 100)).$(printf %02d $((share % 100))) %, at least $caught_min_percent % wanted"
 unexplained=$(unexplained)
 if [ -n "$unexplained" ]; then
-    fail "missed, and not explained in docs/mutants.md:
+    fail "missed, and not explained in proof/tools/mutants.md:
 $unexplained"
 fi
 [ "$share" -ge $((caught_min_percent * 100)) ] || fail 'too many mutants live on unnoticed'

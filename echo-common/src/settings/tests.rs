@@ -53,7 +53,7 @@ struct TemporaryPath(PathBuf);
 
 impl TemporaryPath {
     fn new(test: &str) -> Self {
-        let name = format!("echo-program-{}-{test}.yaml", std::process::id());
+        let name = format!("echo-common-{}-{test}.yaml", std::process::id());
         Self(std::env::temp_dir().join(name))
     }
 

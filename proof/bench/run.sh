@@ -6,14 +6,14 @@
 #   run.sh [OPTION]...        options of echo-bench; --help shows them
 set -eu
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 
 target=${CARGO_TARGET_DIR:-target}
 # One after the other: together, they would share the features of their dependencies.
 cargo build --release --quiet -p echo-reactor
 cargo build --release --quiet -p echo-bench
-make -s -C echo-bench/peers OUT="$(mkdir -p "$target/bench" && cd "$target/bench" && pwd)"
+make -s -C proof/bench/peers OUT="$(mkdir -p "$target/bench" && cd "$target/bench" && pwd)"
 set -- "$target/release/echo-bench" \
     --reactor "$target/release/echo-reactor" --peers "$target/bench" "$@"
 
