@@ -11,6 +11,8 @@
 //! 6. [`supervisor`]: the two threads, and the exit code
 //! 7. [`log_events`]: every line that the client can print
 
+#![warn(missing_docs)]
+
 pub mod config;
 pub mod log_events;
 pub mod main_loop;

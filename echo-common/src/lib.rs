@@ -11,6 +11,8 @@
 //!
 //! There is no protocol in here: server and client share none, so that each can judge the other.
 
+#![warn(missing_docs)]
+
 pub mod arguments;
 pub mod help;
 pub mod logger;

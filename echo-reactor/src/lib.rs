@@ -24,6 +24,8 @@
 //! `deadlines` and `source` know no sibling. `config` knows what it makes; `log_events` knows what
 //! it names.
 
+#![warn(missing_docs)]
+
 pub mod acceptor;
 pub mod config;
 pub mod connection;

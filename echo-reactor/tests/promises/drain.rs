@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::command::can_inject_faults;
-use crate::support::peer::{End, Peer, assert_same};
-use crate::support::server::{Setup, with_faults};
-use crate::support::stuck_peer::{LINE, StuckPeer, lines};
-use crate::support::{proc, sockets, wait};
+use echo_harness::command::can_inject_faults;
+use echo_harness::peer::{End, Peer, assert_same};
+use echo_harness::server::{Setup, with_faults};
+use echo_harness::stuck_peer::{LINE, StuckPeer, lines};
+use echo_harness::{proc, sockets, wait};
 
 /// Longer than any test may take: a drain that ends earlier has ended by itself.
 const LONG: &str = "1h";

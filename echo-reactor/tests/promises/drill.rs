@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::server::{Setup, free_port};
-use crate::support::wait::{self, CEILING};
+use echo_harness::server::{Setup, free_port};
+use echo_harness::wait::{self, CEILING};
 
 /// Between two tries of a client.
 const RETRY_AFTER: Duration = Duration::from_millis(2);

@@ -4,11 +4,11 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::support::command::can_inject_faults;
-use crate::support::peer::{End, Peer};
-use crate::support::server::{Server, Setup, send_signal, with_faults};
-use crate::support::sockets;
-use crate::support::stuck_peer::StuckPeer;
+use echo_harness::command::can_inject_faults;
+use echo_harness::peer::{End, Peer};
+use echo_harness::server::{Server, Setup, send_signal, with_faults};
+use echo_harness::sockets;
+use echo_harness::stuck_peer::StuckPeer;
 
 fn assert_serves(server: &Server) {
     let mut peer = Peer::connect(server.port);

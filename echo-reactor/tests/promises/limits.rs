@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use crate::support::peer::{End, Peer, assert_same};
-use crate::support::server::{Server, Setup};
-use crate::support::stuck_peer::StuckPeer;
-use crate::support::{proc, sockets, wait};
+use echo_harness::peer::{End, Peer, assert_same};
+use echo_harness::server::{Server, Setup};
+use echo_harness::stuck_peer::StuckPeer;
+use echo_harness::{proc, sockets, wait};
 
 const MEGABYTE: usize = 1024 * 1024;
 

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-use crate::support::command::{can_inject_faults, inject, is_available};
-use crate::support::log_lines::{Log, LogLines};
-use crate::support::peer::Peer;
-use crate::support::server::{Server, Setup};
-use crate::support::{proc, scratch};
+use echo_harness::command::{can_inject_faults, inject, is_available};
+use echo_harness::log_lines::{Log, LogLines};
+use echo_harness::peer::Peer;
+use echo_harness::server::{Server, Setup};
+use echo_harness::{proc, scratch};
 
 /// Lines of one connection: accepted, message, closed.
 const LINES_PER_CONNECTION: usize = 3;

@@ -2,9 +2,7 @@
 //! signals, its log. `docs/promises.md` lists each promise with its test.
 //!
 //! Every test starts a server of its own on a free port, and waits for conditions, never for a fixed
-//! time. What is needed for that is in [`support`].
-
-mod support;
+//! time. What is needed for that is in `echo-harness`.
 
 mod drain;
 mod drill;

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::thread;
 
-use crate::support::peer::{End, Peer, assert_same};
-use crate::support::server::Setup;
-use crate::support::sockets;
+use echo_harness::peer::{End, Peer, assert_same};
+use echo_harness::server::Setup;
+use echo_harness::sockets;
 
 const MEGABYTE: usize = 1024 * 1024;
 

@@ -4,13 +4,13 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Command;
 
-use crate::support::command::{Finished, can_inject_faults, is_available, run};
-use crate::support::peer::Peer;
-use crate::support::server::{PROGRAM, Setup, command_without_settings, free_port, with_faults};
-use crate::support::{proc, scratch};
+use echo_harness::command::{Finished, can_inject_faults, is_available, program, run};
+use echo_harness::peer::Peer;
+use echo_harness::server::{Setup, command_without_settings, free_port, with_faults};
+use echo_harness::{proc, scratch};
 
-fn program(arguments: &[&str]) -> Command {
-    let mut command = command_without_settings(PROGRAM);
+fn server(arguments: &[&str]) -> Command {
+    let mut command = command_without_settings(program("echo-reactor"));
     command.args(arguments);
     command
 }
@@ -19,7 +19,7 @@ fn program(arguments: &[&str]) -> Command {
 fn check_file(name: &str, text: impl AsRef<[u8]>) -> Finished {
     let path = scratch::file(name);
     fs::write(&path, text).expect("a file");
-    let finished = run(program(&["--check", "--config"]).arg(&path));
+    let finished = run(server(&["--check", "--config"]).arg(&path));
     fs::remove_file(&path).expect("the file");
     finished
 }
@@ -37,14 +37,14 @@ fn assert_refused(finished: &Finished, code: i32, parts: &[&str]) {
 #[test]
 fn help_and_version() {
     for option in ["--help", "-h"] {
-        let help = run(&mut program(&[option]));
+        let help = run(&mut server(&[option]));
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
         for word in ["--config", "--check", "SERVER_DRAIN_TIMEOUT", "RUST_LOG", "SIGTERM", "143"] {
             assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
         }
     }
     for option in ["--version", "-V"] {
-        let version = run(&mut program(&[option]));
+        let version = run(&mut server(&[option]));
         assert_eq!(version.code, Some(0));
         assert_eq!(version.stdout, concat!("echo-reactor ", env!("CARGO_PKG_VERSION"), "\n"));
     }
@@ -58,7 +58,7 @@ fn a_mistake_on_the_command_line() {
         (&["--config"], "--config"),
         (&["--check=yes"], "--check"),
     ] {
-        assert_refused(&run(&mut program(arguments)), 2, &["echo-reactor: ", part, "--help"]);
+        assert_refused(&run(&mut server(arguments)), 2, &["echo-reactor: ", part, "--help"]);
     }
 }
 
@@ -81,7 +81,7 @@ fn a_mistake_in_the_file_names_line_and_key() {
     ] {
         assert_refused(&check_file("mistake.yaml", text), 2, parts);
     }
-    assert_refused(&run(&mut program(&["--check", "--config", "/"])), 2, &["directory"]);
+    assert_refused(&run(&mut server(&["--check", "--config", "/"])), 2, &["directory"]);
 }
 
 /// What nobody writes by hand. Whether each is allowed is of no concern, but that it is said.
@@ -128,7 +128,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
         ("SERVER_DRAIN_TIMEOUT", "soon", "1m2s"),
         ("RUST_LOG", "inof", "info"),
     ] {
-        let finished = run(program(&["--config", "/dev/null"]).env(name, value));
+        let finished = run(server(&["--config", "/dev/null"]).env(name, value));
         assert_refused(&finished, 2, &[name, part]);
     }
 }
@@ -137,7 +137,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 fn the_environment_wins_over_the_file() {
     let path = scratch::file("precedence.yaml");
     fs::write(&path, "server:\n  port: 1111\n  listen_backlog: 7\n").expect("a file");
-    let mut command = program(&["--check", "--config"]);
+    let mut command = server(&["--check", "--config"]);
     let checked = run(command.arg(&path).env("SERVER_PORT", "2222").env("RUST_LOG", "warn"));
     fs::remove_file(&path).expect("the file");
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
@@ -159,7 +159,7 @@ fn what_check_prints_is_a_file_that_says_the_same() {
 #[test]
 fn the_file_that_comes_with_it_holds_the_defaults() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config.yaml");
-    let checked = run(&mut program(&["--check", "--config", path]));
+    let checked = run(&mut server(&["--check", "--config", path]));
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
     assert_eq!(checked.stdout, check_file("defaults.yaml", "").stdout);
 }
@@ -167,7 +167,7 @@ fn the_file_that_comes_with_it_holds_the_defaults() {
 #[test]
 fn a_missing_file_means_defaults_and_says_so() {
     let missing = ["--config", "/nowhere/config.yaml"];
-    let checked = run(&mut program(&["--check", missing[0], missing[1]]));
+    let checked = run(&mut server(&["--check", missing[0], missing[1]]));
     assert_eq!((checked.code, checked.stdout), (Some(0), check_file("no.yaml", "").stdout));
     assert!(checked.stderr.contains("/nowhere/config.yaml not found, using defaults"));
     // The last of two paths counts.

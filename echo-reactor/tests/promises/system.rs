@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::support::command::{Running, is_available};
-use crate::support::log_lines::LogLines;
-use crate::support::peer::Peer;
-use crate::support::server::{Server, Setup, send_signal, wait_for_exit};
-use crate::support::{proc, scratch, sockets, wait};
+use echo_harness::command::{Running, is_available};
+use echo_harness::log_lines::LogLines;
+use echo_harness::peer::Peer;
+use echo_harness::server::{Server, Setup, send_signal, wait_for_exit};
+use echo_harness::{proc, scratch, sockets, wait};
 
 #[test]
 fn as_the_first_process_of_a_container() {

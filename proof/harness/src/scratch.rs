@@ -4,6 +4,6 @@ use std::path::PathBuf;
 use std::process;
 
 /// A path that no other run of the tests uses at the same time.
-pub(crate) fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", process::id()))
+pub fn file(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("echo-{}-{name}", process::id()))
 }

@@ -9,15 +9,12 @@ use std::{env, process};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::command::STRACE;
-use super::log_lines::{Log, LogLines};
-use super::{proc, sockets, wait};
-
-/// The program under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_echo-reactor");
+use crate::command::{STRACE, program};
+use crate::log_lines::{Log, LogLines};
+use crate::{proc, sockets, wait};
 
 /// How the server is to be started.
-pub(crate) struct Setup {
+pub struct Setup {
     /// The program and what comes before it.
     words: Vec<String>,
     settings: Vec<(String, String)>,
@@ -26,19 +23,22 @@ pub(crate) struct Setup {
 impl Setup {
     /// The defaults, but for the address, and without the deadlines that a slow machine could let
     /// pass in the middle of a test.
-    pub(crate) fn new() -> Setup {
-        let setup = Setup { words: vec![PROGRAM.to_owned()], settings: Vec::new() };
+    pub fn new() -> Setup {
+        let setup = Setup {
+            words: vec![program("echo-reactor").display().to_string()],
+            settings: Vec::new(),
+        };
         let setup = setup.set("ip", "127.0.0.1").set("port", 0);
         setup.set("idle_timeout", "0s").set("message_timeout", "0s")
     }
 
     /// Sets a setting of the section `server`.
-    pub(crate) fn set(self, key: &str, value: impl Display) -> Setup {
+    pub fn set(self, key: &str, value: impl Display) -> Setup {
         self.variable(&format!("SERVER_{}", key.to_uppercase()), value.to_string())
     }
 
     /// Sets the level of the log.
-    pub(crate) fn log_level(self, level: &str) -> Setup {
+    pub fn log_level(self, level: &str) -> Setup {
         self.variable("RUST_LOG", level.to_owned())
     }
 
@@ -48,14 +48,14 @@ impl Setup {
     }
 
     /// Has another program start the server, with these words before the server's own.
-    pub(crate) fn under(mut self, words: &[&str]) -> Setup {
+    pub fn under(mut self, words: &[&str]) -> Setup {
         self.words.splice(0..0, words.iter().map(|&word| word.to_owned()));
         self
     }
 
     /// The command, with an empty configuration file and none of the settings that this process
     /// happens to have in its own environment.
-    pub(crate) fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = command_without_settings(&self.words[0]);
         command.args(&self.words[1..]).args(["--config", "/dev/null"]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
@@ -64,7 +64,7 @@ impl Setup {
     }
 
     /// Starts the server, and waits until it listens. The log has to be at level info or finer.
-    pub(crate) fn start(self) -> Server {
+    pub fn start(self) -> Server {
         let mut server = Server::spawn(self.command().stderr(Stdio::piped()));
         let log = LogLines::gather(server.child.stderr.take().expect("a pipe"));
         server.port = port_in(&log.wait_for("Listening on "));
@@ -73,7 +73,7 @@ impl Setup {
     }
 
     /// Starts the server with a log that the caller reads, or does not.
-    pub(crate) fn start_with_log(self, log: impl Into<Stdio>) -> Server {
+    pub fn start_with_log(self, log: impl Into<Stdio>) -> Server {
         let mut command = self.command();
         let mut server = Server::spawn(command.stderr(log));
         // A command keeps its end of a pipe open, so that the pipe's reader would never see an end.
@@ -83,13 +83,13 @@ impl Setup {
     }
 
     /// Starts the server without a log.
-    pub(crate) fn start_silent(self) -> Server {
+    pub fn start_silent(self) -> Server {
         self.log_level("off").start_with_log(Stdio::null())
     }
 }
 
 /// The kernel's side of `strace`: what a system call returns instead of what it would.
-pub(crate) fn with_faults(fault: &str) -> Setup {
+pub fn with_faults(fault: &str) -> Setup {
     let traced = fault.split(':').next().expect("system calls").to_owned();
     let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
     // With -D the server, not strace, is the process that was started.
@@ -98,7 +98,7 @@ pub(crate) fn with_faults(fault: &str) -> Setup {
 }
 
 /// A command in an environment without settings of either program.
-pub(crate) fn command_without_settings(program: impl AsRef<OsStr>) -> Command {
+pub fn command_without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let is_setting = |name: &str| {
@@ -112,36 +112,36 @@ pub(crate) fn command_without_settings(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// The port in `… ('127.0.0.1', 12345)`.
-pub(crate) fn port_in(line: &str) -> u16 {
+pub fn port_in(line: &str) -> u16 {
     let digits = line.rsplit(' ').next().and_then(|word| word.strip_suffix(')'));
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no port in {line:?}"))
 }
 
 /// A port that nobody uses and that the kernel gives to nobody: it is below those that outgoing
 /// connections get (`ip_local_port_range`, from 32768 on).
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let first = 20_000 + u16::try_from(process::id() % 10_000).expect("below 10000");
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (first..32_768).find(is_free).expect("a free port")
 }
 
 /// A running server. Dropping it kills it.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     /// `None` where it is not gathered here.
     log: Option<LogLines>,
-    pub(crate) port: u16,
+    pub port: u16,
 }
 
 /// What is left of a server that has ended.
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) log: Log,
+pub struct Ended {
+    pub status: ExitStatus,
+    pub log: Log,
 }
 
 impl Ended {
     /// Panics unless the server has left with `code`, and closed every connection that it accepted.
-    pub(crate) fn assert_left_with(&self, code: i32) {
+    pub fn assert_left_with(&self, code: i32) {
         assert_eq!(self.status.code(), Some(code), "signal {:?}", self.status.signal());
         self.log.assert_every_connection_closed_once();
     }
@@ -155,41 +155,41 @@ impl Server {
     }
 
     /// The process that was started.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The log so far.
-    pub(crate) fn log(&self) -> &LogLines {
+    pub fn log(&self) -> &LogLines {
         self.log.as_ref().expect("a log that is gathered here")
     }
 
     /// Sends a signal to the process.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         send_signal(self.pid(), signal);
     }
 
     /// Stops the process where it is; dropping the result lets it go on.
-    pub(crate) fn freeze(&self) -> Frozen {
+    pub fn freeze(&self) -> Frozen {
         self.signal(Signal::STOP);
         proc::wait_until_stopped(self.pid());
         Frozen { pid: self.pid() }
     }
 
     /// Whether the process has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
 
     /// Waits until the process has ended by itself.
-    pub(crate) fn wait(mut self) -> Ended {
+    pub fn wait(mut self) -> Ended {
         let status = wait_for_exit(&mut self.child);
         let log = self.log.take().map_or(Log(Vec::new()), LogLines::whole);
         Ended { status, log }
     }
 
     /// Asks the process to leave, and waits until it has.
-    pub(crate) fn terminate(self) -> Ended {
+    pub fn terminate(self) -> Ended {
         self.signal(Signal::TERM);
         self.wait()
     }
@@ -204,7 +204,7 @@ impl Drop for Server {
 }
 
 /// A stopped process, which goes on when this is dropped.
-pub(crate) struct Frozen {
+pub struct Frozen {
     pid: u32,
 }
 
@@ -215,12 +215,12 @@ impl Drop for Frozen {
 }
 
 /// Sends a signal to a process.
-pub(crate) fn send_signal(pid: u32, signal: Signal) {
+pub fn send_signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, signal).expect("the process runs");
 }
 
 /// Waits until a process has ended by itself.
-pub(crate) fn wait_for_exit(child: &mut Child) -> ExitStatus {
+pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
     wait::until_some("the process ending", || child.try_wait().expect("a child"))
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// A condition that does not come true for so long never will, even where other work takes most of
 /// the machine.
-pub(crate) const CEILING: Duration = Duration::from_secs(30);
+pub const CEILING: Duration = Duration::from_secs(30);
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Waits until `look` finds something. `what` completes "never saw …" if it does not.
-pub(crate) fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -22,6 +22,6 @@ pub(crate) fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 }
 
 /// Waits until `condition` holds.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     until_some(what, || condition().then_some(()));
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::wait::{self, CEILING};
+use crate::wait::{self, CEILING};
 
 /// One end of a connection; the server has the other.
-pub(crate) struct Peer {
+pub struct Peer {
     socket: TcpStream,
 }
 
 /// How a connection ended, as its peer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// The server has ended its output in order.
     Clean,
     /// The connection was reset.
@@ -25,23 +25,23 @@ pub(crate) enum End {
 
 impl Peer {
     /// Connects to the server on this host.
-    pub(crate) fn connect(port: u16) -> Peer {
+    pub fn connect(port: u16) -> Peer {
         Peer::try_connect(port).expect("the server listens")
     }
 
     /// Connects to the server on this host.
-    pub(crate) fn try_connect(port: u16) -> io::Result<Peer> {
+    pub fn try_connect(port: u16) -> io::Result<Peer> {
         Peer::from_socket(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
     }
 
     /// Connects to another address of this host.
-    pub(crate) fn connect_to(ip: IpAddr, port: u16) -> Peer {
+    pub fn connect_to(ip: IpAddr, port: u16) -> Peer {
         let socket = TcpStream::connect((ip, port)).expect("the server listens");
         Peer::from_socket(socket).expect("options are taken")
     }
 
     /// Connects with a receive buffer as small as the kernel lets it be, at least `bytes`.
-    pub(crate) fn connect_with_receive_buffer(port: u16, bytes: usize) -> Peer {
+    pub fn connect_with_receive_buffer(port: u16, bytes: usize) -> Peer {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         // Before the connection is made: it decides on the window that is offered.
         socket.set_recv_buffer_size(bytes).expect("a small buffer");
@@ -59,28 +59,28 @@ impl Peer {
     }
 
     /// This end's address, as the server's log shows it.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let address = self.socket.local_addr().expect("an address");
         format!("('{}', {})", address.ip(), address.port())
     }
 
     /// A second handle, for a thread that writes while this one reads.
-    pub(crate) fn second_handle(&self) -> Peer {
+    pub fn second_handle(&self) -> Peer {
         Peer { socket: self.socket.try_clone().expect("a descriptor") }
     }
 
     /// Sends all of `bytes`.
-    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("the server takes input");
     }
 
     /// Sends all of `bytes`, if the connection lasts.
-    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.socket.write_all(bytes.as_ref())
     }
 
     /// Sends `bytes` and the end of the output in one segment.
-    pub(crate) fn send_with_end(&mut self, bytes: &[u8]) {
+    pub fn send_with_end(&mut self, bytes: &[u8]) {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         let sent = rustix::net::send(&self.socket, bytes, flags).expect("the server takes input");
         assert_eq!(sent, bytes.len());
@@ -88,13 +88,13 @@ impl Peer {
     }
 
     /// Sends a byte as urgent data.
-    pub(crate) fn send_urgent(&mut self, byte: u8) {
+    pub fn send_urgent(&mut self, byte: u8) {
         let sent = SockRef::from(&self.socket).send_out_of_band(&[byte]).expect("input is taken");
         assert_eq!(sent, 1);
     }
 
     /// Sends until there is no more room, and returns how much that was.
-    pub(crate) fn send_while_there_is_room(&mut self, bytes: &[u8]) -> usize {
+    pub fn send_while_there_is_room(&mut self, bytes: &[u8]) -> usize {
         self.socket.set_nonblocking(true).expect("a socket can be");
         let mut sent = 0;
         while sent < bytes.len() {
@@ -109,19 +109,19 @@ impl Peer {
     }
 
     /// Ends the output, and can still read.
-    pub(crate) fn end_output(&self) {
+    pub fn end_output(&self) {
         self.socket.shutdown(Shutdown::Write).expect("a connection");
     }
 
     /// Reads exactly `count` bytes.
-    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
+    pub fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.socket.read_exact(&mut bytes).expect("that many bytes");
         bytes
     }
 
     /// Reads what comes as long as `condition` holds.
-    pub(crate) fn read_while(&mut self, mut condition: impl FnMut() -> bool) -> Vec<u8> {
+    pub fn read_while(&mut self, mut condition: impl FnMut() -> bool) -> Vec<u8> {
         let (mut bytes, mut part) = (Vec::new(), vec![0; 1 << 16]);
         wait::until("the last byte", || {
             while self.has_input() {
@@ -135,7 +135,7 @@ impl Peer {
     }
 
     /// Reads all that comes, and how it ends.
-    pub(crate) fn read_to_end(&mut self) -> (Vec<u8>, End) {
+    pub fn read_to_end(&mut self) -> (Vec<u8>, End) {
         let mut bytes = Vec::new();
         let end = match self.socket.read_to_end(&mut bytes) {
             Ok(_) => End::Clean,
@@ -146,21 +146,21 @@ impl Peer {
     }
 
     /// Panics unless `expected` comes, and behind it a clean end.
-    pub(crate) fn assert_gets(&mut self, expected: impl AsRef<[u8]>) {
+    pub fn assert_gets(&mut self, expected: impl AsRef<[u8]>) {
         let (bytes, end) = self.read_to_end();
         assert_same(&bytes, expected.as_ref());
         assert_eq!(end, End::Clean, "{} had all bytes, then a reset", self.name());
     }
 
     /// Sends a message and panics unless it comes back; the connection stays open.
-    pub(crate) fn assert_echoes(&mut self, message: &str) {
+    pub fn assert_echoes(&mut self, message: &str) {
         self.send(message);
         let reply = self.read(message.len());
         assert_same(&reply, message.as_bytes());
     }
 
     /// Waits until at least so many bytes have come and were not read; says how many.
-    pub(crate) fn wait_for_input(&self, at_least: usize) -> usize {
+    pub fn wait_for_input(&self, at_least: usize) -> usize {
         wait::until_some(&format!("{at_least} bytes of input"), || {
             let bytes = rustix::io::ioctl_fionread(&self.socket).expect("a socket can tell");
             usize::try_from(bytes).ok().filter(|bytes| *bytes >= at_least)
@@ -168,7 +168,7 @@ impl Peer {
     }
 
     /// Whether something has come, or the end; it is not taken.
-    pub(crate) fn has_input(&self) -> bool {
+    pub fn has_input(&self) -> bool {
         self.socket.set_nonblocking(true).expect("a socket can be");
         let peeked = self.socket.peek(&mut [0]);
         self.socket.set_nonblocking(false).expect("a socket can be");
@@ -176,13 +176,13 @@ impl Peer {
     }
 
     /// Closes with a reset.
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("an option");
     }
 }
 
 /// Like `assert_eq!`, but shows where the difference is instead of megabytes of both.
-pub(crate) fn assert_same(actual: &[u8], expected: &[u8]) {
+pub fn assert_same(actual: &[u8], expected: &[u8]) {
     let same = actual.iter().zip(expected).take_while(|(a, b)| a == b).count();
     let show = |bytes: &[u8]| bytes[same..].iter().take(40).copied().collect::<Vec<u8>>();
     assert!(

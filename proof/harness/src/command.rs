@@ -1,21 +1,35 @@
 //! Programs that run to their end, and tools that a machine may lack.
 
 use std::io::{Read, Write, stderr};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::{env, thread};
 
-use super::log_lines::LogLines;
-use super::server::wait_for_exit;
+use crate::log_lines::LogLines;
+use crate::server::wait_for_exit;
+
+/// A program of this workspace, as cargo has built it: it lies beside the directory of the tests.
+///
+/// # Panics
+/// When it is not there: `cargo test -p PACKAGE` builds the programs of that package only.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("this process has a program");
+    let directory = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");
+    let program = directory.join(name);
+    assert!(program.is_file(), "{} is not built", program.display());
+    program
+}
 
 /// What a program has left behind.
-pub(crate) struct Finished {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// Runs a program that ends by itself.
-pub(crate) fn run(command: &mut Command) -> Finished {
+pub fn run(command: &mut Command) -> Finished {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Running(command.spawn().expect("the program can start"));
     let stdout = child.0.stdout.take().expect("a pipe");
@@ -37,7 +51,7 @@ fn read(mut source: impl Read) -> String {
 }
 
 /// A process that is killed when this is dropped.
-pub(crate) struct Running(pub(crate) Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -48,7 +62,7 @@ impl Drop for Running {
 }
 
 /// Whether `command` works on this machine; if not, says so where a captured test can't hide it.
-pub(crate) fn is_available(command: &[&str]) -> bool {
+pub fn is_available(command: &[&str]) -> bool {
     let [program, arguments @ ..] = command else { panic!("a program") };
     let mut trial = Command::new(program);
     let trial = trial.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
@@ -62,16 +76,16 @@ pub(crate) fn is_available(command: &[&str]) -> bool {
 }
 
 /// With a filter in the kernel no other calls than those that are traced stop the process.
-pub(crate) const STRACE: [&str; 3] = ["strace", "-f", "--seccomp-bpf"];
+pub const STRACE: [&str; 3] = ["strace", "-f", "--seccomp-bpf"];
 
 /// Whether `strace` can make system calls fail here.
-pub(crate) fn can_inject_faults() -> bool {
+pub fn can_inject_faults() -> bool {
     let getpid = ["-e", "trace=getpid", "-e", "inject=getpid:error=EPERM"];
     is_available(&[&STRACE[..], &getpid, &["-o", "/dev/null", "true"]].concat())
 }
 
 /// Has `strace` tamper with system calls of the running process from here on.
-pub(crate) fn inject(pid: u32, fault: &str) -> Running {
+pub fn inject(pid: u32, fault: &str) -> Running {
     let mut strace = Command::new("strace");
     strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}"), "-p"]);
     let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());

@@ -1,32 +1,32 @@
 //! A peer that sends without end and does not read.
 
-use super::peer::{End, Peer, assert_same};
-use super::server::Server;
-use super::{sockets, wait};
+use crate::peer::{End, Peer, assert_same};
+use crate::server::Server;
+use crate::{sockets, wait};
 
 const MEGABYTE: usize = 1024 * 1024;
 
 /// The length of its lines, in bytes. They are long, so that the log of megabytes stays short.
-pub(crate) const LINE: usize = 16 * 1024;
+pub const LINE: usize = 16 * 1024;
 
 /// So many bytes of lines.
-pub(crate) fn lines(bytes: usize) -> Vec<u8> {
+pub fn lines(bytes: usize) -> Vec<u8> {
     let mut line = vec![b'x'; LINE];
     line[LINE - 1] = b'\n';
     line.repeat(bytes / LINE)
 }
 
 /// A peer that has sent all that it can, reads nothing, and so keeps the server from ending.
-pub(crate) struct StuckPeer {
-    pub(crate) peer: Peer,
-    pub(crate) sent: Vec<u8>,
+pub struct StuckPeer {
+    pub peer: Peer,
+    pub sent: Vec<u8>,
     /// How much of that has reached the server's host for sure.
     arrived: usize,
 }
 
 impl StuckPeer {
     /// Connects, and sends until the server no longer reads.
-    pub(crate) fn connect(server: &Server) -> StuckPeer {
+    pub fn connect(server: &Server) -> StuckPeer {
         let mut peer = Peer::connect(server.port);
         let mut sent = Vec::new();
         // More than the buffers of both sockets hold.
@@ -47,7 +47,7 @@ impl StuckPeer {
     }
 
     /// Reads on, and panics unless all that had arrived is answered.
-    pub(crate) fn assert_is_answered(&mut self) {
+    pub fn assert_is_answered(&mut self) {
         let (replies, end) = self.peer.read_to_end();
         assert_same(&replies, &self.sent[..replies.len().min(self.sent.len())]);
         assert!(replies.len() >= self.arrived - self.arrived % LINE);

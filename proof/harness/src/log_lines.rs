@@ -5,14 +5,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::wait::CEILING;
+use crate::wait::CEILING;
 
 /// How many lines a failing test shows, and how much of each.
 const SHOWN_LINES: usize = 40;
 const SHOWN_BYTES: usize = 160;
 
 /// The lines of a log, and the thread that reads them.
-pub(crate) struct LogLines {
+pub struct LogLines {
     lines: Arc<Lines>,
     reader: JoinHandle<()>,
 }
@@ -26,7 +26,7 @@ struct Lines {
 
 impl LogLines {
     /// Reads the log from `source` to its end.
-    pub(crate) fn gather(source: impl Read + Send + 'static) -> LogLines {
+    pub fn gather(source: impl Read + Send + 'static) -> LogLines {
         let lines = Arc::new(Lines::default());
         let shared = Arc::clone(&lines);
         let reader = thread::spawn(move || {
@@ -39,12 +39,12 @@ impl LogLines {
     }
 
     /// Waits for a line that contains `text`, and returns it.
-    pub(crate) fn wait_for(&self, text: &str) -> String {
+    pub fn wait_for(&self, text: &str) -> String {
         self.wait_for_count(text, 1).remove(0)
     }
 
     /// Waits for `count` lines that contain `text`, and returns all such lines.
-    pub(crate) fn wait_for_count(&self, text: &str, count: usize) -> Vec<String> {
+    pub fn wait_for_count(&self, text: &str, count: usize) -> Vec<String> {
         let too_few = |lines: &mut Vec<Vec<u8>>| matching(lines, text).len() < count;
         let lines = self.lines.lines.lock().unwrap();
         let (lines, waited) = self.lines.grown.wait_timeout_while(lines, CEILING, too_few).unwrap();
@@ -53,43 +53,43 @@ impl LogLines {
     }
 
     /// All lines so far that contain `text`.
-    pub(crate) fn containing(&self, text: &str) -> Vec<String> {
+    pub fn containing(&self, text: &str) -> Vec<String> {
         matching(&self.lines.lines.lock().unwrap(), text)
     }
 
     /// The whole log, once its writer has closed it.
-    pub(crate) fn whole(self) -> Log {
+    pub fn whole(self) -> Log {
         self.reader.join().expect("a log can be read");
         Log(std::mem::take(&mut self.lines.lines.lock().unwrap()))
     }
 }
 
 /// The log of a process that has ended.
-pub(crate) struct Log(pub(crate) Vec<Vec<u8>>);
+pub struct Log(pub Vec<Vec<u8>>);
 
 impl Log {
     /// All lines that contain `text`.
-    pub(crate) fn containing(&self, text: &str) -> Vec<String> {
+    pub fn containing(&self, text: &str) -> Vec<String> {
         matching(&self.0, text)
     }
 
     /// How many lines contain `text`.
-    pub(crate) fn count(&self, text: &str) -> usize {
+    pub fn count(&self, text: &str) -> usize {
         self.containing(text).len()
     }
 
     /// Panics unless a line contains `text`.
-    pub(crate) fn assert_contains(&self, text: &str) {
+    pub fn assert_contains(&self, text: &str) {
         assert!(self.count(text) > 0, "no line with {text:?} in\n{}", last(&self.0));
     }
 
     /// Panics if a line contains `text`.
-    pub(crate) fn assert_lacks(&self, text: &str) {
+    pub fn assert_lacks(&self, text: &str) {
         assert!(self.count(text) == 0, "a line with {text:?} in\n{}", last(&self.0));
     }
 
     /// Panics unless every connection that was accepted was closed, once.
-    pub(crate) fn assert_every_connection_closed_once(&self) {
+    pub fn assert_every_connection_closed_once(&self) {
         let accepted = self.peers("Got connection from ");
         let closed = self.peers("Connection ");
         assert_eq!(accepted, closed, "accepted and closed differ in\n{}", last(&self.0));

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use super::wait;
+use crate::wait;
 
 const ESTABLISHED: &str = "01";
 const FIN_WAIT_1: &str = "04";
@@ -31,12 +31,12 @@ fn queue_length(port: u16) -> usize {
 }
 
 /// How many bytes the server at `port` has not read yet, over all its connections.
-pub(crate) fn unread_bytes(port: u16) -> usize {
+pub fn unread_bytes(port: u16) -> usize {
     open_rows(port).map(|row| row.receive_queue).sum()
 }
 
 /// How many bytes of the server at `port` its peers have not taken yet, over all its connections.
-pub(crate) fn unsent_bytes(port: u16) -> usize {
+pub fn unsent_bytes(port: u16) -> usize {
     open_rows(port).map(|row| row.send_queue).sum()
 }
 
@@ -46,25 +46,25 @@ fn open_rows(port: u16) -> impl Iterator<Item = Row> {
 }
 
 /// Waits until `connections` connections wait in the listen queue of `port`.
-pub(crate) fn wait_for_queue(port: u16, connections: usize) {
+pub fn wait_for_queue(port: u16, connections: usize) {
     wait::until(&format!("{connections} in the listen queue"), || {
         queue_length(port) == connections
     });
 }
 
 /// Waits until `bytes` bytes have reached the server at `port` and wait to be read.
-pub(crate) fn wait_for_unread(port: u16, bytes: usize) {
+pub fn wait_for_unread(port: u16, bytes: usize) {
     wait::until(&format!("{bytes} unread bytes"), || unread_bytes(port) == bytes);
 }
 
 /// Waits until the server at `port` has ended the output of a connection whose peer has not got it all.
-pub(crate) fn wait_for_end_on_its_way(port: u16) {
+pub fn wait_for_end_on_its_way(port: u16) {
     let is_ended = |row: Row| row.local_port == port && row.state == FIN_WAIT_1;
     wait::until("the end of an output on its way", || rows().any(is_ended));
 }
 
 /// Waits until the process listens, and returns its port.
-pub(crate) fn wait_for_listener(pid: u32) -> u16 {
+pub fn wait_for_listener(pid: u32) -> u16 {
     wait::until_some("a listener", || {
         let sockets = sockets_of(pid);
         let is_listener = |row: &Row| row.state == LISTEN && sockets.contains(&row.inode);
