@@ -1,7 +1,7 @@
-//! When to accept, when to pause, and when to go on.
+//! Accepting: when to accept, when to pause, and when to go on.
 //!
 //! An edge tells once that the listen queue has something in it. Whoever does not empty the queue
-//! then has to remember: no second edge comes for what is already there. That memory is this
+//! then has to remember that: no second edge comes for what is already there. That memory is this
 //! state machine.
 
 use std::io;
@@ -10,9 +10,11 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::deadlines::Moment;
+use crate::kernel::Kernel;
 use crate::log_events;
+use crate::peer::Peer;
 
-/// How many connections one turn may accept before those that are open have their turn.
+/// How many attempts to accept one turn may make before the open connections have their turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
 /// How long to wait for descriptors or memory, unless a connection is closed before.
@@ -35,10 +37,17 @@ enum State {
     Closed,
 }
 
-/// What an attempt to accept came to.
+/// What an empty queue means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The queue is empty.
+enum AtEmptyQueue {
+    WaitForEdge,
+    /// The last call was made: nobody comes any more.
+    CloseListener,
+}
+
+/// What an error of `accept(2)` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
     QueueEmpty,
     /// A signal came in between: try again.
     Interrupted,
@@ -49,8 +58,8 @@ pub enum Failure {
 }
 
 impl From<&io::Error> for Failure {
-    /// Sorts the errors of `accept(2)`. Linux passes on network errors that were pending on the
-    /// new connection, to be taken as if there were no such connection.
+    /// Linux passes on network errors that were pending on the new connection, to be taken as if
+    /// there were no such connection (`accept(2)`).
     fn from(error: &io::Error) -> Failure {
         match Errno::from_io_error(error) {
             Some(Errno::AGAIN) => Failure::QueueEmpty,
@@ -73,28 +82,39 @@ impl From<&io::Error> for Failure {
     }
 }
 
-/// The state of accepting. It logs pauses and their ends, a pause a second at the most.
+/// The state of accepting. It logs pauses and their ends, one pause a second at the most.
 #[derive(Debug)]
 pub struct Acceptor {
     state: State,
+    at_empty_queue: AtEmptyQueue,
     connections_max: usize,
+    attempts_left: usize,
     pause_is_logged: bool,
     quiet_until: Moment,
 }
 
 impl Acceptor {
-    /// An acceptor that waits for the first edge.
+    /// An acceptor that waits for the first edge, and lets in `connections_max` connections at once.
     #[must_use]
     pub fn new(connections_max: usize) -> Acceptor {
         Acceptor {
             state: State::Waiting,
+            at_empty_queue: AtEmptyQueue::WaitForEdge,
             connections_max,
+            attempts_left: ACCEPTS_PER_TURN,
             pause_is_logged: false,
             quiet_until: Moment::START,
         }
     }
 
-    /// Whether to accept in this turn.
+    /// How many connections may be in the slab at once: those that are open, and those that were
+    /// closed in this turn and have not been reaped yet.
+    #[must_use]
+    pub fn slots_max(&self) -> usize {
+        self.connections_max + ACCEPTS_PER_TURN
+    }
+
+    /// Whether there is something to do without waiting.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.state == State::Ready
@@ -106,7 +126,7 @@ impl Acceptor {
         self.state == State::Closed
     }
 
-    /// When to try again by itself, [`Moment::NEVER`] if that is not needed.
+    /// When to try again without an edge, [`Moment::NEVER`] if that is not needed.
     #[must_use]
     pub fn retry_at(&self) -> Moment {
         match self.state {
@@ -115,37 +135,11 @@ impl Acceptor {
         }
     }
 
-    /// The queue may hold connections: an edge told so, or it is to be emptied in any case.
+    /// An edge: the queue may hold connections.
     pub fn queue_filled(&mut self) {
         if self.state == State::Waiting {
             self.state = State::Ready;
         }
-    }
-
-    /// The queue was found empty.
-    pub fn queue_emptied(&mut self) {
-        self.state = State::Waiting;
-    }
-
-    /// The listener is closed, for ever.
-    pub fn listener_closed(&mut self) {
-        self.state = State::Closed;
-    }
-
-    /// Whether there is room for one more beside `open` connections; if not, pauses.
-    pub fn has_room(&mut self, open: usize, now: Moment) -> bool {
-        let has_room = open < self.connections_max;
-        if !has_room {
-            let limit = self.connections_max;
-            self.pause(State::Full, now, || log_events::connection_limit_reached(limit));
-        }
-        has_room
-    }
-
-    /// The kernel can't give one more connection now: pauses.
-    pub fn exhausted(&mut self, error: &io::Error, now: Moment) {
-        let state = State::Exhausted { retry_at: now + RETRY_AFTER };
-        self.pause(state, now, || log_events::accepting_paused(error));
     }
 
     /// A connection was closed, and its descriptor with it.
@@ -155,10 +149,64 @@ impl Acceptor {
         }
     }
 
-    /// Goes on if the time for it has come.
-    pub fn retry(&mut self, now: Moment) {
+    /// A turn begins to accept, with all its attempts; a pause whose time is over ends.
+    pub fn begin_turn(&mut self, now: Moment) {
+        self.attempts_left = ACCEPTS_PER_TURN;
         if self.retry_at() <= now {
             self.resume();
+        }
+    }
+
+    /// Accepts the next connection, beside `open` ones. `None` ends the accepting of this turn: the
+    /// queue is empty, there is no room, or the attempts are used up.
+    pub fn next<K: Kernel>(
+        &mut self,
+        kernel: &mut K,
+        open: usize,
+        now: Moment,
+    ) -> Option<(K::Socket, Peer)> {
+        while self.is_ready() && self.attempts_left > 0 {
+            let limit = self.connections_max;
+            if open >= limit {
+                self.pause(State::Full, now, || log_events::connection_limit_reached(limit));
+                break;
+            }
+            self.attempts_left -= 1;
+            match kernel.accept() {
+                Ok(accepted) => return Some(accepted),
+                Err(error) => self.take_failure(kernel, &error, now),
+            }
+        }
+        None
+    }
+
+    fn take_failure(&mut self, kernel: &mut impl Kernel, error: &io::Error, now: Moment) {
+        match (Failure::from(error), self.at_empty_queue) {
+            (Failure::QueueEmpty, AtEmptyQueue::WaitForEdge) => self.state = State::Waiting,
+            (Failure::QueueEmpty, AtEmptyQueue::CloseListener) => self.close(kernel),
+            (Failure::Interrupted, _) => {}
+            (Failure::ConnectionGone, _) => log_events::connection_gone(error),
+            (Failure::Exhausted, _) => {
+                let state = State::Exhausted { retry_at: now + RETRY_AFTER };
+                self.pause(state, now, || log_events::accepting_paused(error));
+            }
+        }
+    }
+
+    /// Nothing new gets into the queue from here on. What is in it is still accepted; then the
+    /// listener closes.
+    pub fn last_call(&mut self, kernel: &mut impl Kernel) {
+        kernel.shut_queue();
+        self.at_empty_queue = AtEmptyQueue::CloseListener;
+        self.queue_filled();
+    }
+
+    /// Closes the listener, whatever is in the queue; once is enough.
+    pub fn close(&mut self, kernel: &mut impl Kernel) {
+        if !self.is_closed() {
+            kernel.close_listener();
+            self.state = State::Closed;
+            log_events::listener_closed();
         }
     }
 
@@ -182,8 +230,13 @@ impl Acceptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted::ScriptedKernel;
 
     const START: Moment = Moment::START;
+
+    fn kernel<const N: usize>(accepts: [Result<(), Errno>; N]) -> ScriptedKernel {
+        ScriptedKernel { accepts: accepts.into(), ..ScriptedKernel::default() }
+    }
 
     fn ready(connections_max: usize) -> Acceptor {
         let mut acceptor = Acceptor::new(connections_max);
@@ -191,11 +244,31 @@ mod tests {
         acceptor
     }
 
+    /// What one turn accepts when none of it is closed meanwhile.
+    fn turn(acceptor: &mut Acceptor, kernel: &mut ScriptedKernel, now: Moment) -> usize {
+        acceptor.begin_turn(now);
+        let mut accepted = 0;
+        while acceptor.next(kernel, accepted, now).is_some() {
+            accepted += 1;
+        }
+        accepted
+    }
+
     #[test]
-    fn an_edge_that_comes_in_a_pause_does_not_end_it() {
-        let mut acceptor = ready(1);
-        assert!(acceptor.has_room(0, START) && acceptor.is_ready());
-        assert!(!acceptor.has_room(1, START) && !acceptor.is_ready());
+    fn an_empty_queue_waits_for_an_edge() {
+        let (mut acceptor, mut kernel) = (ready(10), kernel([Ok(()), Ok(())]));
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 2);
+        assert!(!acceptor.is_ready());
+        acceptor.slot_freed();
+        assert!(!acceptor.is_ready());
+        acceptor.queue_filled();
+        assert!(acceptor.is_ready());
+    }
+
+    #[test]
+    fn at_the_limit_it_pauses_and_an_edge_does_not_end_that() {
+        let (mut acceptor, mut kernel) = (ready(1), kernel([Ok(()), Ok(())]));
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 1);
         acceptor.queue_filled();
         assert!(!acceptor.is_ready());
         acceptor.slot_freed();
@@ -204,31 +277,42 @@ mod tests {
 
     #[test]
     fn exhaustion_ends_by_itself_or_with_a_freed_slot() {
-        let error = io::Error::from(Errno::MFILE);
         let mut acceptor = ready(10);
-        acceptor.exhausted(&error, START);
+        let mut kernel = kernel([Err(Errno::MFILE), Err(Errno::MFILE), Ok(())]);
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 0);
         assert_eq!(acceptor.retry_at(), START + RETRY_AFTER);
-        acceptor.retry(START);
-        assert!(!acceptor.is_ready());
-        acceptor.retry(START + RETRY_AFTER);
-        assert!(acceptor.is_ready());
-        acceptor.exhausted(&error, START);
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 0);
+        assert_eq!(kernel.attempts, 1);
+        assert_eq!(turn(&mut acceptor, &mut kernel, START + RETRY_AFTER), 0);
+        assert_eq!(kernel.attempts, 2);
         acceptor.slot_freed();
-        assert!(acceptor.is_ready());
+        assert_eq!(turn(&mut acceptor, &mut kernel, START + RETRY_AFTER), 1);
     }
 
     #[test]
-    fn an_empty_queue_waits_for_an_edge_and_a_closed_one_for_nothing() {
-        let mut acceptor = ready(10);
-        acceptor.queue_emptied();
-        acceptor.slot_freed();
-        assert!(!acceptor.is_ready());
+    fn failed_attempts_count_against_the_budget_of_a_turn() {
+        let mut acceptor = ready(1000);
+        let failures = [Err(Errno::CONNABORTED), Err(Errno::INTR)];
+        let mut kernel = kernel([]);
+        kernel.accepts = failures.into_iter().cycle().take(2 * ACCEPTS_PER_TURN).collect();
+        for turns in 1..=2 {
+            assert_eq!(turn(&mut acceptor, &mut kernel, START), 0);
+            assert_eq!(kernel.attempts, turns * ACCEPTS_PER_TURN);
+            assert!(acceptor.is_ready());
+        }
+    }
+
+    #[test]
+    fn the_last_call_empties_the_queue_and_closes_the_listener() {
+        let mut acceptor = Acceptor::new(10);
+        let mut kernel = kernel([Ok(()), Err(Errno::INTR), Ok(())]);
+        acceptor.last_call(&mut kernel);
+        assert!(kernel.queue_is_shut && !acceptor.is_closed());
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 2);
+        assert!(acceptor.is_closed() && kernel.listener_is_closed);
         acceptor.queue_filled();
-        assert!(acceptor.is_ready());
-        acceptor.listener_closed();
-        acceptor.queue_filled();
         acceptor.slot_freed();
-        assert!(acceptor.is_closed() && !acceptor.is_ready());
+        assert_eq!(turn(&mut acceptor, &mut kernel, START), 0);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The `server` section of the configuration.
+//! The `server` section of the configuration, and the plain values that the rest of the server gets
+//! from it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,9 +7,58 @@ use std::time::Duration;
 use echo_common::setting::{self, Setting};
 use echo_common::settings::Section;
 
-use crate::connection::Desk;
-use crate::echo::{Framing, Reply, Rules};
-use crate::reactor::Limits;
+/// How the input is cut into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A message ends with `\n`.
+    Line,
+    /// No messages: every byte comes back until the peer ends its input (RFC 862).
+    Stream,
+}
+
+/// What a message is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The message itself, byte for byte.
+    Echo,
+    /// `Your Message has been received: b'…'\n`, with the message as Python prints bytes.
+    Acknowledge,
+}
+
+/// The protocol's settings, the same for every connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How the input is cut into messages.
+    pub framing: Framing,
+    /// What a message is answered with; [`Framing::Stream`] knows only [`Reply::Echo`].
+    pub reply: Reply,
+    /// How many messages a connection may send before it is closed; 0 for no limit.
+    pub messages_per_connection: u32,
+    /// The longest message, its `\n` included, in bytes.
+    pub message_max_bytes: usize,
+}
+
+/// How long a connection may take. [`Duration::MAX`] is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// How long a connection may live without a byte in or out, or the end of the input.
+    pub idle: Duration,
+    /// How long a message may take from its first byte to its last.
+    pub message: Duration,
+}
+
+/// All that the reactor has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// What a message is, and what it is answered with.
+    pub rules: Rules,
+    /// How long a connection may take.
+    pub timeouts: Timeouts,
+    /// How many connections may be open at once.
+    pub connections_max: usize,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+}
 
 /// The settings of the server; `config.yaml` explains each.
 #[derive(Clone, Debug)]
@@ -90,22 +140,23 @@ impl Config {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// What bounds the reactor.
+    /// What the reactor has to know.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits { connections_max: self.connections_max, drain_timeout: self.drain_timeout }
-    }
-
-    /// What the connections work with.
-    #[must_use]
-    pub fn desk(&self) -> Desk {
-        let rules = Rules {
-            framing: self.framing,
-            reply: self.reply,
-            messages_per_connection: self.messages_per_connection,
-            message_max_bytes: self.message_max_bytes,
-        };
-        Desk::new(rules, or_never(self.idle_timeout), or_never(self.message_timeout))
+    pub fn service(&self) -> Service {
+        Service {
+            rules: Rules {
+                framing: self.framing,
+                reply: self.reply,
+                messages_per_connection: self.messages_per_connection,
+                message_max_bytes: self.message_max_bytes,
+            },
+            timeouts: Timeouts {
+                idle: or_never(self.idle_timeout),
+                message: or_never(self.message_timeout),
+            },
+            connections_max: self.connections_max,
+            drain_timeout: self.drain_timeout,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! One connection: a socket, its protocol, and the state between them.
 //!
 //! A connection is told of readiness and goes as far as it can; it knows neither the poll nor the
-//! log. Output comes first: as long as a reply is not fully with the kernel, nothing is read, so a
-//! peer that does not read is not read from, and what a connection holds stays bounded.
+//! log. Output comes before input: as long as a reply is not fully with the kernel, nothing is read.
+//! So a peer that does not read is not read from, and what a connection holds stays bounded.
 //!
 //! ```text
 //!             ┌──────── reply sent ────────┐
@@ -17,17 +17,22 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use crate::config::{Rules, Timeouts};
 use crate::deadlines::Moment;
-use crate::echo::{Echo, Next, Rules};
-use crate::kernel::{Socket, Then};
+use crate::drain::Drain;
+use crate::echo::{self, Answer, Echo, Then};
+use crate::kernel::Socket;
 use crate::peer::Peer;
 use crate::source::Readiness;
+
+#[cfg(test)]
+mod tests;
 
 /// The steps (reads or sends) that one visit may take before the others have their turn.
 const STEPS_PER_VISIT: usize = 16;
 
 /// How long a connection lingers at the most. nginx gives its peers 5 s between two reads
-/// (`lingering_timeout`), we give that long in all.
+/// (`lingering_timeout`); this is 5 s in all.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A reply up to this size fits into one segment of any connection (RFC 9293, section 3.7.1), and
@@ -35,32 +40,32 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// together, which errs on the safe side.
 const ONE_SEGMENT_BYTES: u32 = 536;
 
-/// When the server drains, a connection whose reply found room at once lingers until its peer has
-/// been quiet for so long: it has had its reply, and may just be idle.
-const LINGER_TIMEOUT_IN_DRAIN: Duration = Duration::from_millis(100);
-
-/// What all the connections share: the rules, the time limits, and the memory to work in. Nothing
-/// stays on the desk between two visits.
-pub struct Desk {
+/// What holds for every connection that is visited in one turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
     /// The protocol's settings.
-    pub rules: Rules,
-    /// How long a connection may live without a byte in or out, or the end of the input.
-    pub idle_timeout: Duration,
-    /// How long a message may take from its first byte to its last.
-    pub message_timeout: Duration,
-    /// Since when the server drains. Then each visit may be the last, and a short read is no reason
-    /// to wait for an event.
-    pub drain_began: Option<Moment>,
+    pub rules: &'a Rules,
+    /// How long a connection may take.
+    pub timeouts: &'a Timeouts,
+    /// The drain, if the server is on its way out. Each visit may be the last then, and a short read
+    /// is no reason to wait for an event.
+    pub drain: Option<&'a Drain>,
+    /// When the turn began.
+    pub now: Moment,
+}
+
+/// The memory that a visit works in, shared by all connections. Nothing stays in it between two visits.
+pub struct Scratch {
     input: Box<[u8]>,
     reply: Vec<u8>,
 }
 
-impl Desk {
-    /// A desk with room for one read.
+impl Scratch {
+    /// Room for one read.
     #[must_use]
-    pub fn new(rules: Rules, idle_timeout: Duration, message_timeout: Duration) -> Desk {
-        let input = vec![0; rules.read_max_bytes()].into_boxed_slice();
-        Desk { rules, idle_timeout, message_timeout, drain_began: None, input, reply: Vec::new() }
+    pub fn new(rules: &Rules) -> Scratch {
+        let input = vec![0; echo::read_max_bytes(rules)].into_boxed_slice();
+        Scratch { input, reply: Vec::new() }
     }
 }
 
@@ -96,21 +101,21 @@ pub enum Reason {
     Aborted,
 }
 
-/// What comes once the reply is with the kernel.
+/// When a connection's time is over, and by which limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Afterwards {
-    Read,
-    EndOutput { reason: Reason, input_unread: bool },
-    Close(Reason),
+pub struct Deadline {
+    /// The moment.
+    pub at: Moment,
+    limit: Limit,
 }
 
-impl Afterwards {
-    fn then(self) -> Then {
-        match self {
-            Afterwards::Read => Then::Unknown,
-            Afterwards::EndOutput { .. } | Afterwards::Close(_) => Then::End,
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    Idle,
+    Message,
+    Linger,
+    /// A closed connection has no limit.
+    None,
 }
 
 #[derive(Debug)]
@@ -121,17 +126,17 @@ enum State {
     Flushing(Box<Unsent>),
     /// Has ended its output and throws away input until the peer ends too: a close with input
     /// unread sends a reset (RFC 2525, section 2.17), which destroys a reply that is on its way.
-    Lingering(Reason),
+    Lingering { reason: Reason, since: Moment },
     /// Waits to be reaped.
     Closed(Reason),
 }
 
-/// The rest of a reply. In a box, for most connections never have one.
+/// The rest of a reply. In a box, because most connections never have one.
 #[derive(Debug)]
 struct Unsent {
     bytes: Box<[u8]>,
     sent: usize,
-    afterwards: Afterwards,
+    then: Then,
 }
 
 /// What may still be on its way to the peer: an estimate, from above.
@@ -158,7 +163,7 @@ impl InFlight {
 }
 
 enum Step {
-    Done,
+    GoOn,
     Blocked,
 }
 
@@ -173,8 +178,8 @@ pub struct Connection<S> {
     read_on: bool,
     in_flight: InFlight,
     last_byte: Moment,
-    /// When the partial message began, or the lingering.
-    began: Moment,
+    /// When the partial message began, or could go on behind the reply before it.
+    message_began: Moment,
     /// When the reactor will look at the deadline; [`Moment::NEVER`] while that is not scheduled.
     pub check_at: Moment,
 }
@@ -190,7 +195,7 @@ impl<S: Socket> Connection<S> {
             read_on: false,
             in_flight: InFlight::NOTHING,
             last_byte: now,
-            began: now,
+            message_began: now,
             check_at: Moment::NEVER,
         }
     }
@@ -199,25 +204,27 @@ impl<S: Socket> Connection<S> {
     pub fn advance(
         &mut self,
         readiness: Readiness,
-        desk: &mut Desk,
-        now: Moment,
+        turn: &Turn<'_>,
+        scratch: &mut Scratch,
         seen: &mut impl FnMut(&[u8]),
     ) -> Progress {
         self.read_on |= readiness.read_on;
-        let mut readable = readiness.readable;
+        // The last visit of all must not rely on an event for what has arrived.
+        let mut readable = readiness.readable || turn.drain.is_some();
         for _ in 0..STEPS_PER_VISIT {
             let step = match self.state {
-                State::Open | State::Lingering(_) if !readable => Step::Blocked,
-                State::Open => self.read_and_answer(desk, now, seen),
+                State::Open | State::Lingering { .. } if !readable => Step::Blocked,
+                State::Open => self.read_and_answer(turn, scratch, seen),
                 State::Flushing(_) => {
                     // What came in meanwhile had its event, and no other will follow.
                     readable = true;
-                    self.flush(now)
+                    self.flush(turn.now)
                 }
-                State::Lingering(reason) => self.discard_input(reason, desk, now),
+                State::Lingering { reason, .. } => self.discard_input(reason, turn.now, scratch),
                 State::Closed(_) => return Progress::Closed,
             };
             if let Step::Blocked = step {
+                self.leave_if_draining(turn);
                 return Progress::Blocked;
             }
         }
@@ -226,89 +233,69 @@ impl<S: Socket> Connection<S> {
 
     fn read_and_answer(
         &mut self,
-        desk: &mut Desk,
-        now: Moment,
+        turn: &Turn<'_>,
+        scratch: &mut Scratch,
         seen: &mut impl FnMut(&[u8]),
     ) -> Step {
-        let count = match self.socket.read(&mut desk.input) {
+        let count = match self.socket.read(&mut scratch.input) {
             Ok(count) => count,
             Err(error) => return self.after_error(&error),
         };
         // The end counts as well: it takes a sequence number like a byte (RFC 9293, section 3.4).
-        self.last_byte = now;
+        self.last_byte = turn.now;
+        let Scratch { input, reply } = scratch;
         if count == 0 {
-            let reply = self.echo.end(&desk.rules, &mut desk.reply, seen);
-            return self.send(reply, Afterwards::Close(Reason::PeerClosed), now);
+            let Answer { reply, then } = self.echo.end(turn.rules, reply, seen);
+            return self.send(reply, then, turn.now);
         }
-        let drained = self.is_drained(count, desk);
-        let may_wait = drained && desk.drain_began.is_none();
+        let drained = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
-        let input = &desk.input[..count];
-        let answer = self.echo.receive(&desk.rules, input, &mut desk.reply, seen);
-        if !was_mid_message || !answer.reply.is_empty() {
-            self.began = now;
+        let Answer { reply, mut then } =
+            self.echo.receive(turn.rules, &input[..count], reply, seen);
+        if !was_mid_message || !reply.is_empty() {
+            self.message_began = turn.now;
         }
-        let afterwards = match answer.next {
-            Next::Read => Afterwards::Read,
-            Next::Close { input_behind } => Afterwards::EndOutput {
-                reason: Reason::Answered,
-                input_unread: input_behind || !drained,
-            },
-            Next::TooLong => {
-                Afterwards::EndOutput { reason: Reason::MessageTooLong, input_unread: true }
-            }
-        };
-        match self.send(answer.reply, afterwards, now) {
-            Step::Done if may_wait && matches!(self.state, State::Open) => Step::Blocked,
+        if let Then::AllAnswered { input_behind } = &mut then {
+            *input_behind |= !drained;
+        }
+        match self.send(reply, then, turn.now) {
+            Step::GoOn if drained && turn.drain.is_none() && self.is_open() => Step::Blocked,
             step => step,
         }
     }
 
-    /// Whether a read of `count` bytes has taken all that there is.
-    fn is_drained(&self, count: usize, desk: &Desk) -> bool {
-        count < desk.input.len() && !self.read_on
+    /// Whether a read of `count` bytes, of as many as there was room for, has taken all that there is.
+    fn has_read_all(&self, count: usize, room: usize) -> bool {
+        count < room && !self.read_on
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
     }
 
     /// Sends the reply to what was just read. What there is no room for waits in a buffer of this
     /// connection's own.
-    fn send(&mut self, reply: &[u8], afterwards: Afterwards, now: Moment) -> Step {
-        let sent = match self.send_some(reply, afterwards) {
+    fn send(&mut self, reply: &[u8], then: Then, now: Moment) -> Step {
+        let sent = match self.send_some(reply, then) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return self.after_error(&error),
         };
         if sent == reply.len() {
-            return self.proceed(afterwards, now);
+            self.go_on(then, now);
+        } else {
+            let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, then };
+            self.in_flight = InFlight::LargeReply;
+            self.enter(State::Flushing(Box::new(unsent)));
         }
-        let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, afterwards };
-        self.in_flight = InFlight::LargeReply;
-        self.enter(State::Flushing(Box::new(unsent)));
-        Step::Done
+        Step::GoOn
     }
 
-    fn flush(&mut self, now: Moment) -> Step {
-        let State::Flushing(unsent) = &mut self.state else {
-            unreachable!("only a flushing connection is flushed");
-        };
-        match self.socket.send(&unsent.bytes[unsent.sent..], unsent.afterwards.then()) {
-            Ok(count) => unsent.sent += count,
-            Err(error) => return self.after_error(&error),
-        }
-        self.last_byte = now;
-        if unsent.sent < unsent.bytes.len() {
-            return Step::Done;
-        }
-        let afterwards = unsent.afterwards;
-        // The peer could not go on with its message while it was not read from.
-        self.began = now;
-        self.proceed(afterwards, now)
-    }
-
-    fn send_some(&mut self, reply: &[u8], afterwards: Afterwards) -> io::Result<usize> {
+    fn send_some(&mut self, reply: &[u8], then: Then) -> io::Result<usize> {
         if reply.is_empty() {
             return Ok(0);
         }
-        match self.socket.send(reply, afterwards.then()) {
+        match send_before(&mut self.socket, reply, then) {
             Ok(sent) => {
                 self.in_flight = self.in_flight.plus(sent);
                 Ok(sent)
@@ -318,16 +305,36 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Goes on after a reply that is fully with the kernel.
-    fn proceed(&mut self, afterwards: Afterwards, now: Moment) -> Step {
-        match afterwards {
-            Afterwards::Read => self.enter(State::Open),
-            Afterwards::EndOutput { reason, input_unread } => {
-                self.end_output(reason, input_unread, now);
-            }
-            Afterwards::Close(reason) => self.close(reason),
+    fn flush(&mut self, now: Moment) -> Step {
+        let State::Flushing(unsent) = &mut self.state else {
+            unreachable!("only a flushing connection is flushed");
+        };
+        let then = unsent.then;
+        match send_before(&mut self.socket, &unsent.bytes[unsent.sent..], then) {
+            Ok(count) => unsent.sent += count,
+            Err(error) => return self.after_error(&error),
         }
-        Step::Done
+        self.last_byte = now;
+        if unsent.sent == unsent.bytes.len() {
+            // The peer could not go on with its next message while nothing was read from it.
+            self.message_began = now;
+            self.go_on(then, now);
+        }
+        Step::GoOn
+    }
+
+    /// Goes on behind a reply that is fully with the kernel.
+    fn go_on(&mut self, then: Then, now: Moment) {
+        match then {
+            Then::Read if self.is_open() => {}
+            Then::Read => self.enter(State::Open),
+            Then::AllAnswered { input_behind } => {
+                self.end_output(Reason::Answered, input_behind, now);
+            }
+            Then::TooLong => self.end_output(Reason::MessageTooLong, true, now),
+            // A peer that has ended its input sends nothing that could turn this into a reset.
+            Then::InputEnded => self.close(Reason::PeerClosed),
+        }
     }
 
     /// Ends the output. The socket may be closed right behind that, unless input may be unread then
@@ -336,25 +343,24 @@ impl<S: Socket> Connection<S> {
         if let Err(error) = self.socket.end_output() {
             self.close(Reason::Failed(error.kind()));
         } else if must_linger || self.in_flight > InFlight::ONE_SEGMENT {
-            self.began = now;
-            self.enter(State::Lingering(reason));
+            self.enter(State::Lingering { reason, since: now });
         } else {
             self.close(reason);
         }
     }
 
-    fn discard_input(&mut self, reason: Reason, desk: &mut Desk, now: Moment) -> Step {
-        match self.socket.read(&mut desk.input) {
+    fn discard_input(&mut self, reason: Reason, now: Moment, scratch: &mut Scratch) -> Step {
+        match self.socket.read(&mut scratch.input) {
             Ok(0) => self.close(reason),
             Ok(count) => {
                 self.last_byte = now;
-                if self.is_drained(count, desk) {
+                if self.has_read_all(count, scratch.input.len()) {
                     return Step::Blocked;
                 }
             }
             Err(error) => return self.after_error(&error),
         }
-        Step::Done
+        Step::GoOn
     }
 
     fn after_error(&mut self, error: &io::Error) -> Step {
@@ -363,85 +369,89 @@ impl<S: Socket> Connection<S> {
             ErrorKind::Interrupted => {}
             kind => self.fail(kind),
         }
-        Step::Done
+        Step::GoOn
     }
 
     /// The server begins to drain. A peer that has been sent everything, and sends no more itself,
     /// must not delay it; the others get the time to read.
     pub fn begin_drain(&mut self) {
-        let is_unsure = matches!(self.state, State::Open) && self.in_flight > InFlight::NOTHING;
+        let is_unsure = self.is_open() && self.in_flight > InFlight::NOTHING;
         if is_unsure && self.socket.is_all_sent() {
             self.in_flight = InFlight::NOTHING;
         }
     }
 
-    /// While the server drains: leaves, if all that had arrived is read and answered.
-    pub fn drain(&mut self, now: Moment) {
-        match self.state {
-            State::Open if self.in_flight == InFlight::NOTHING => self.close(Reason::Drained),
-            State::Open => {
-                let must_linger = !self.socket.is_all_sent();
-                self.end_output(Reason::Drained, must_linger, now);
-            }
-            State::Flushing(_) | State::Lingering(_) | State::Closed(_) => {}
+    /// In a drain, an open connection leaves once all that had arrived is read and answered.
+    fn leave_if_draining(&mut self, turn: &Turn<'_>) {
+        if turn.drain.is_none() || !self.is_open() {
+            return;
+        }
+        if self.in_flight == InFlight::NOTHING {
+            self.close(Reason::Drained);
+        } else {
+            let must_linger = !self.socket.is_all_sent();
+            self.end_output(Reason::Drained, must_linger, turn.now);
         }
     }
 
     /// When this connection's time is over, as things stand: bytes that come or go put it off.
     #[must_use]
-    pub fn deadline(&self, desk: &Desk) -> Moment {
-        let idle = self.last_byte + desk.idle_timeout;
+    pub fn deadline(&self, turn: &Turn<'_>) -> Deadline {
+        let idle = Deadline { at: self.last_byte + turn.timeouts.idle, limit: Limit::Idle };
         match self.state {
             State::Open if self.echo.is_mid_message() => {
-                idle.min(self.began + desk.message_timeout)
+                let at = self.message_began + turn.timeouts.message;
+                if at < idle.at { Deadline { at, limit: Limit::Message } } else { idle }
             }
             State::Open | State::Flushing(_) => idle,
-            State::Lingering(_) => self.linger_deadline(desk),
-            State::Closed(_) => Moment::NEVER,
+            State::Lingering { since, .. } => {
+                Deadline { at: self.linger_deadline(since, turn.drain), limit: Limit::Linger }
+            }
+            State::Closed(_) => Deadline { at: Moment::NEVER, limit: Limit::None },
         }
     }
 
-    fn linger_deadline(&self, desk: &Desk) -> Moment {
-        let deadline = self.began + LINGER_TIMEOUT;
-        match desk.drain_began {
+    fn linger_deadline(&self, since: Moment, drain: Option<&Drain>) -> Moment {
+        let deadline = since + LINGER_TIMEOUT;
+        match drain {
             // The reply was too large for the kernel's buffer: its peer may still be reading it.
             Some(_) if self.in_flight == InFlight::LargeReply => deadline,
-            Some(drain_began) => {
-                let quiet_since = self.began.max(self.last_byte).max(drain_began);
-                deadline.min(quiet_since + LINGER_TIMEOUT_IN_DRAIN)
-            }
+            Some(drain) => deadline.min(drain.linger_deadline(since.max(self.last_byte))),
             None => deadline,
         }
     }
 
-    /// Closes because the deadline has passed.
-    pub fn expire(&mut self, desk: &Desk, now: Moment) {
-        match self.state {
-            State::Lingering(reason) => self.close(reason),
-            State::Open if self.last_byte + desk.idle_timeout > now => {
-                self.close(Reason::MessageTimeout);
-            }
-            State::Open | State::Flushing(_) => self.cut_off(Reason::IdleTimeout),
-            State::Closed(_) => {}
+    /// Closes if the deadline has passed.
+    pub fn expire(&mut self, turn: &Turn<'_>) {
+        let Deadline { at, limit } = self.deadline(turn);
+        if at > turn.now {
+            return;
+        }
+        match (limit, &self.state) {
+            (Limit::Idle, _) => self.cut_off(Reason::IdleTimeout),
+            (Limit::Message, _) => self.close(Reason::MessageTimeout),
+            (Limit::Linger, State::Lingering { reason, .. }) => self.close(*reason),
+            (Limit::Linger | Limit::None, _) => unreachable!("{limit:?} does not hold here"),
         }
     }
 
-    /// Whether it is unfinished. One that only lingers owes its peer nothing.
+    /// Whether a reply, or a message, is unfinished. A connection that lingers owes its peer nothing.
     #[must_use]
     pub fn owes(&self) -> bool {
         matches!(self.state, State::Open | State::Flushing(_))
     }
 
-    /// Closes whatever is still to be done. A connection that only lingers owes nothing.
+    /// Closes whatever is still to be done.
     pub fn abort(&mut self) {
         match self.state {
-            State::Lingering(reason) => self.close(reason),
+            State::Lingering { reason, .. } => self.close(reason),
             State::Open | State::Flushing(_) => self.cut_off(Reason::Aborted),
             State::Closed(_) => {}
         }
     }
 
-    /// Closes; a reply that is cut short ends in a reset, so that it can't pass for a whole one.
+    /// Closes; a reply that is cut short ends in a reset, so that the peer cannot take it for a whole
+    /// one.
     fn cut_off(&mut self, reason: Reason) {
         if let State::Flushing(_) = self.state {
             self.socket.reset_on_close();
@@ -456,13 +466,20 @@ impl<S: Socket> Connection<S> {
         self.close(Reason::Failed(kind));
     }
 
-    /// Closes without further ado.
-    pub fn close(&mut self, reason: Reason) {
+    fn close(&mut self, reason: Reason) {
         self.enter(State::Closed(reason));
     }
 
+    /// Every move from one state to another goes through here: these are the arrows of the diagram.
     fn enter(&mut self, state: State) {
-        assert!(!matches!(self.state, State::Closed(_)), "closed is for ever, not {state:?}");
+        use State::{Closed, Flushing, Lingering, Open};
+        let is_legal = matches!(
+            (&self.state, &state),
+            (Open, Flushing(_) | Lingering { .. } | Closed(_))
+                | (Flushing(_), Open | Lingering { .. } | Closed(_))
+                | (Lingering { .. }, Closed(_))
+        );
+        assert!(is_legal, "from {:?} to {state:?}", self.state);
         self.state = state;
     }
 
@@ -471,7 +488,7 @@ impl<S: Socket> Connection<S> {
     pub fn closed(&self) -> Option<Reason> {
         match self.state {
             State::Closed(reason) => Some(reason),
-            State::Open | State::Flushing(_) | State::Lingering(_) => None,
+            State::Open | State::Flushing(_) | State::Lingering { .. } => None,
         }
     }
 
@@ -488,14 +505,11 @@ impl<S: Socket> Connection<S> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_million_idle_connections_are_104_megabytes() {
-        // A socket is a descriptor.
-        assert_eq!(size_of::<Connection<u32>>(), 104);
-        assert_eq!(size_of::<Option<Connection<u32>>>(), 104);
+/// Sends as much as there is room for. The last bytes before the end of the output may share a
+/// segment with it.
+fn send_before(socket: &mut impl Socket, bytes: &[u8], then: Then) -> io::Result<usize> {
+    match then {
+        Then::Read => socket.send(bytes),
+        Then::AllAnswered { .. } | Then::TooLong | Then::InputEnded => socket.send_last(bytes),
     }
 }

@@ -11,36 +11,7 @@ use std::io::Write as _;
 use echo_common::repr::{BytesRepr, trim_end};
 use memchr::memchr;
 
-/// How the input is cut into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// A message ends with `\n`.
-    Line,
-    /// No messages: every byte comes back until the peer ends its input (RFC 862).
-    Stream,
-}
-
-/// What a message is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// The message itself, byte for byte.
-    Echo,
-    /// `Your Message has been received: b'…'\n`, with the message as Python prints bytes.
-    Acknowledge,
-}
-
-/// The protocol's settings, the same for every connection.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// How the input is cut into messages.
-    pub framing: Framing,
-    /// What a message is answered with; [`Framing::Stream`] knows only [`Reply::Echo`].
-    pub reply: Reply,
-    /// How many messages a connection may send before it is closed; 0 for no limit.
-    pub messages_per_connection: u32,
-    /// The longest message, its `\n` included, in bytes.
-    pub message_max_bytes: usize,
-}
+use crate::config::{Framing, Reply, Rules};
 
 /// The most that is read at once, in bytes; a larger read makes a busy connection keep others
 /// waiting, a smaller one costs more system calls.
@@ -49,33 +20,29 @@ pub const READ_MAX_BYTES: usize = 16 * 1024;
 /// An empty message of one byte is acknowledged with 36, so a full read could owe half a megabyte.
 const READ_MAX_BYTES_ACKNOWLEDGED: usize = 1024;
 
-impl Rules {
-    /// How much to read at once, in bytes, so that the reply that a connection owes stays small.
-    #[must_use]
-    pub fn read_max_bytes(&self) -> usize {
-        match self.reply {
-            Reply::Echo => READ_MAX_BYTES,
-            Reply::Acknowledge => READ_MAX_BYTES_ACKNOWLEDGED,
-        }
-    }
-
-    fn is_last(&self, messages: u32) -> bool {
-        self.framing == Framing::Line && messages == self.messages_per_connection
+/// How much to read at once, in bytes, so that the reply that a connection owes stays small.
+#[must_use]
+pub fn read_max_bytes(rules: &Rules) -> usize {
+    match rules.reply {
+        Reply::Echo => READ_MAX_BYTES,
+        Reply::Acknowledge => READ_MAX_BYTES_ACKNOWLEDGED,
     }
 }
 
-/// What the connection has to do once the reply is sent.
+/// What the connection does once a reply is fully with the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Read on.
+pub enum Then {
+    /// More messages may come: read on.
     Read,
-    /// The last message is answered: close. `input_behind` tells of bytes behind that message.
-    Close {
-        /// Bytes stand behind the last message; they will not be answered.
+    /// That was the last message that this connection may send.
+    AllAnswered {
+        /// More bytes stand behind the last message. They are not answered.
         input_behind: bool,
     },
-    /// The message that comes next is longer than `message_max_bytes`: close.
+    /// The next message is longer than `message_max_bytes`.
     TooLong,
+    /// The peer has ended its input.
+    InputEnded,
 }
 
 /// The reply to one piece of input.
@@ -83,8 +50,8 @@ pub enum Next {
 pub struct Answer<'a> {
     /// What to send, in full, before anything else; may be empty.
     pub reply: &'a [u8],
-    /// What to do then.
-    pub next: Next,
+    /// What follows it.
+    pub then: Then,
 }
 
 /// The protocol's state of one connection. It owns heap memory only while a message is incomplete.
@@ -110,20 +77,20 @@ impl Echo {
     ) -> Answer<'a> {
         if rules.framing == Framing::Stream {
             seen(input);
-            return Answer { reply: input, next: Next::Read };
+            return Answer { reply: input, then: Then::Read };
         }
         scratch.clear();
         let in_place = self.partial.is_empty() && rules.reply == Reply::Echo;
         let mut rest = input;
-        let next = loop {
+        let then = loop {
             let line_end = memchr(b'\n', rest).map(|newline| newline + 1);
             let piece = &rest[..line_end.unwrap_or(rest.len())];
             if self.partial.len() + piece.len() > rules.message_max_bytes {
-                break Next::TooLong;
+                break Then::TooLong;
             }
             if line_end.is_none() {
                 self.partial.extend_from_slice(piece);
-                break Next::Read;
+                break Then::Read;
             }
             rest = &rest[piece.len()..];
             if in_place {
@@ -132,12 +99,12 @@ impl Echo {
                 self.answer(rules, piece, scratch, seen);
             }
             self.messages = self.messages.saturating_add(1);
-            if rules.is_last(self.messages) {
-                break Next::Close { input_behind: !rest.is_empty() };
+            if self.messages == rules.messages_per_connection {
+                break Then::AllAnswered { input_behind: !rest.is_empty() };
             }
         };
         let answered = input.len() - rest.len();
-        Answer { reply: if in_place { &input[..answered] } else { scratch }, next }
+        Answer { reply: if in_place { &input[..answered] } else { scratch }, then }
     }
 
     /// Takes in the end of the input: what stands there without a `\n` is a message too.
@@ -146,13 +113,13 @@ impl Echo {
         rules: &Rules,
         scratch: &'a mut Vec<u8>,
         seen: &mut impl FnMut(&[u8]),
-    ) -> &'a [u8] {
+    ) -> Answer<'a> {
         scratch.clear();
         if !self.partial.is_empty() {
             self.answer(rules, &[], scratch, seen);
             self.messages = self.messages.saturating_add(1);
         }
-        scratch
+        Answer { reply: scratch, then: Then::InputEnded }
     }
 
     /// Adds the reply to the partial message and its end to the scratch memory.
@@ -212,22 +179,22 @@ mod tests {
     };
 
     /// The pieces of the input, the whole reply, and how the conversation ended early.
-    type Case<'a> = (&'a [&'a [u8]], &'a [u8], Option<Next>);
+    type Case<'a> = (&'a [&'a [u8]], &'a [u8], Option<Then>);
 
     /// All that a connection does with its protocol: the reply, the messages seen, and the end.
-    fn talk(rules: &Rules, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, Option<Next>) {
+    fn talk(rules: &Rules, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, Option<Then>) {
         let (mut echo, mut scratch) = (Echo::default(), Vec::new());
         let (mut replies, mut seen) = (Vec::new(), Vec::new());
         let mut note = |message: &[u8]| seen.push(message.to_vec());
         for piece in pieces {
             let answer = echo.receive(rules, piece, &mut scratch, &mut note);
             replies.extend_from_slice(answer.reply);
-            if answer.next != Next::Read {
-                let next = answer.next;
-                return (replies, seen, Some(next));
+            if answer.then != Then::Read {
+                let then = answer.then;
+                return (replies, seen, Some(then));
             }
         }
-        replies.extend_from_slice(echo.end(rules, &mut scratch, &mut note));
+        replies.extend_from_slice(echo.end(rules, &mut scratch, &mut note).reply);
         (replies, seen, None)
     }
 
@@ -260,13 +227,13 @@ mod tests {
         let rules = Rules { messages_per_connection: 2, ..LINES };
         let cases: &[Case] = &[
             (&[b"1\n"], b"1\n", None),
-            (&[b"1\n2\n"], b"1\n2\n", Some(Next::Close { input_behind: false })),
-            (&[b"1\n2", b"\n3"], b"1\n2\n", Some(Next::Close { input_behind: true })),
-            (&[b"1\n2\n3\n"], b"1\n2\n", Some(Next::Close { input_behind: true })),
+            (&[b"1\n2\n"], b"1\n2\n", Some(Then::AllAnswered { input_behind: false })),
+            (&[b"1\n2", b"\n3"], b"1\n2\n", Some(Then::AllAnswered { input_behind: true })),
+            (&[b"1\n2\n3\n"], b"1\n2\n", Some(Then::AllAnswered { input_behind: true })),
         ];
-        for (pieces, reply, next) in cases {
+        for (pieces, reply, then) in cases {
             let (replies, _, end) = talk(&rules, pieces);
-            assert_eq!((&replies[..], &end), (*reply, next), "{pieces:?}");
+            assert_eq!((&replies[..], &end), (*reply, then), "{pieces:?}");
         }
     }
 
@@ -280,13 +247,13 @@ mod tests {
             (&[fits], fits, None),
             (&[&fits[..7], &fits[7..]], fits, None),
             (&[unended], unended, None),
-            (&[too_long], b"", Some(Next::TooLong)),
-            (&[unended, b"\n"], b"", Some(Next::TooLong)),
-            (&[b"ok\n0123456789abcdefg"], b"ok\n", Some(Next::TooLong)),
+            (&[too_long], b"", Some(Then::TooLong)),
+            (&[unended, b"\n"], b"", Some(Then::TooLong)),
+            (&[b"ok\n0123456789abcdefg"], b"ok\n", Some(Then::TooLong)),
         ];
-        for (pieces, reply, next) in cases {
+        for (pieces, reply, then) in cases {
             let (replies, _, end) = talk(&LINES, pieces);
-            assert_eq!((&replies[..], &end), (*reply, next), "{pieces:?}");
+            assert_eq!((&replies[..], &end), (*reply, then), "{pieces:?}");
         }
     }
 
@@ -347,18 +314,18 @@ mod tests {
 
     /// The conversation again, as plainly as it can be said: the whole input is there, and its lines
     /// are taken one after the other. `cuts` are the places where a piece ended.
-    fn plainly(rules: &Rules, input: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Option<Next>) {
+    fn plainly(rules: &Rules, input: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Option<Then>) {
         let (mut answered, mut position) = (Vec::new(), 0);
         for line in input.split_inclusive(|byte| *byte == b'\n') {
             if line.len() > rules.message_max_bytes {
-                return (answered, Some(Next::TooLong));
+                return (answered, Some(Then::TooLong));
             }
             answered.push(line.to_vec());
             position += line.len();
             let is_whole = line.ends_with(b"\n");
             if is_whole && answered.len() == rules.messages_per_connection as usize {
                 let input_behind = !cuts.contains(&position);
-                return (answered, Some(Next::Close { input_behind }));
+                return (answered, Some(Then::AllAnswered { input_behind }));
             }
         }
         (answered, None)
@@ -433,7 +400,7 @@ mod tests {
             let (mut echo, mut scratch, mut position) = (Echo::default(), Vec::new(), 0);
             let (pieces, cuts) = cut(&input, &lengths);
             for (piece, end) in pieces.into_iter().zip(&cuts) {
-                if echo.receive(&rules, piece, &mut scratch, &mut |_| {}).next != Next::Read {
+                if echo.receive(&rules, piece, &mut scratch, &mut |_| {}).then != Then::Read {
                     return Ok(());
                 }
                 position = *end;

@@ -1,8 +1,8 @@
 //! All that the reactor asks of the operating system.
 //!
 //! The reactor is generic over these two traits: [`linux`](crate::linux) implements them for the
-//! real kernel, a simulated kernel can implement them for a test. The choice is made by the
-//! compiler, so it costs nothing when the program runs.
+//! real kernel, the simulation implements them for its tests. The compiler makes the choice, so it costs
+//! nothing when the program runs.
 
 use std::io;
 use std::time::Duration;
@@ -17,12 +17,13 @@ pub trait Kernel {
     /// A connected, non-blocking socket. Dropping it closes it.
     type Socket: Socket;
 
-    /// Sleeps until a source has an event, at most for `timeout`, and hands on the events. To be
-    /// interrupted by a signal is an early end without events (`epoll_wait(2)`, EINTR).
+    /// Sleeps until something happens, at most for `timeout`, and hands on the events. A signal may
+    /// end the sleep early (`epoll_wait(2)`, EINTR); events that have happened by then are handed on.
     ///
-    /// Events are edges: each is told once, as it happens. One may be late, untrue, or about a
-    /// connection that is closed already.
-    fn wait(&mut self, timeout: Option<Duration>, wake: impl FnMut(Source, Readiness));
+    /// Events are edges: each is told once, when it happens. An event may be late, untrue, or about a
+    /// connection that is closed already. Signals and the log wake the loop too, and are no events:
+    /// see [`Kernel::signals`].
+    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness));
 
     /// The time now.
     fn now(&self) -> Moment;
@@ -36,16 +37,17 @@ pub trait Kernel {
     /// `WouldBlock` when the queue is empty; else what `accept(2)` lists.
     fn accept(&mut self) -> io::Result<(Self::Socket, Peer)>;
 
-    /// Watches a connection for being readable and writable, from now until it is closed.
+    /// Watches a socket for being readable and writable, from now until it is closed; its events come
+    /// from `source`.
     ///
     /// # Errors
     /// What `epoll_ctl(2)` lists: no memory, or too many watches.
-    fn watch(&mut self, socket: &mut Self::Socket, slot: usize) -> io::Result<()>;
+    fn watch(&mut self, socket: &mut Self::Socket, source: Source) -> io::Result<()>;
 
     /// Lets no further connection into the listen queue. Those in it can still be accepted.
     fn shut_queue(&mut self);
 
-    /// Closes the listening socket. What is in its queue is reset.
+    /// Closes the listening socket. Connections in its queue are reset.
     fn close_listener(&mut self);
 
     /// Writes out the log as far as its reader takes it, without waiting for it.
@@ -60,11 +62,18 @@ pub trait Socket {
     /// `WouldBlock` when nothing has arrived; else what `recv(2)` lists.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends as much as there is room for.
+    /// Sends as much as there is room for, at once.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room; else what `send(2)` lists.
-    fn send(&mut self, bytes: &[u8], then: Then) -> io::Result<usize>;
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The same for bytes that [`Socket::end_output`] or the close follows: the kernel may put both
+    /// into one segment.
+    ///
+    /// # Errors
+    /// As [`Socket::send`].
+    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Ends the output; the peer reads the end once it has read all that was sent before.
     ///
@@ -78,13 +87,4 @@ pub trait Socket {
 
     /// Makes the closing that follows a reset, so that the peer can't take what it got for all.
     fn reset_on_close(&mut self);
-}
-
-/// What follows the bytes that are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// Perhaps more, perhaps nothing: the bytes leave at once.
-    Unknown,
-    /// The end of the output, at once: the kernel may put both into one segment.
-    End,
 }

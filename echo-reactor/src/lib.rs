@@ -31,6 +31,7 @@ pub mod config;
 pub mod connection;
 pub mod deadlines;
 pub mod descriptors;
+pub mod drain;
 pub mod echo;
 pub mod kernel;
 pub mod linux;
@@ -38,5 +39,7 @@ pub mod log_events;
 pub mod log_outlet;
 pub mod peer;
 pub mod reactor;
+#[cfg(test)]
+mod scripted;
 pub mod signals;
 pub mod source;

@@ -13,11 +13,11 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket as RawSocket, Type};
 
 use crate::deadlines::Moment;
-use crate::kernel::{Kernel, Socket, Then};
+use crate::kernel::{Kernel, Socket};
 use crate::log_outlet::LogOutlet;
 use crate::peer::Peer;
 use crate::signals::Signal;
-use crate::source::{Readiness, Source};
+use crate::source::{Readiness, Source, Wake};
 
 /// How many events one `epoll_wait` may bring.
 const EVENTS_PER_TURN: usize = 1024;
@@ -42,8 +42,8 @@ impl Linux {
     pub fn new(log: LogOutlet) -> io::Result<Linux> {
         let poll = Poll::new()?;
         let mut signals = Signals::new(Signal::ALL.map(Signal::number))?;
-        poll.registry().register(&mut signals, Source::Signals.into(), Interest::READABLE)?;
-        log.register(poll.registry(), Source::Log.into())?;
+        poll.registry().register(&mut signals, Wake::Signals.into(), Interest::READABLE)?;
+        log.register(poll.registry(), Wake::Log.into())?;
         Ok(Linux {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -62,7 +62,7 @@ impl Linux {
     pub fn listen(&mut self, address: SocketAddr, backlog: u16) -> io::Result<SocketAddr> {
         let mut listener = listening_socket(address, backlog)?;
         let actual = listener.local_addr()?;
-        let token = Source::Listener.into();
+        let token = Wake::Source(Source::Listener).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
         self.listener = Some(listener);
         Ok(actual)
@@ -93,23 +93,21 @@ fn listening_socket(address: SocketAddr, backlog: u16) -> io::Result<TcpListener
 impl Kernel for Linux {
     type Socket = TcpStream;
 
-    fn wait(&mut self, timeout: Option<Duration>, mut wake: impl FnMut(Source, Readiness)) {
+    fn wait(&mut self, timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
         let mut timeout = timeout;
         while let Err(error) = self.poll.poll(&mut self.events, timeout) {
             let is_interrupted = error.kind() == ErrorKind::Interrupted;
             assert!(is_interrupted, "epoll_wait fails only if we misuse it: {error}");
-            // It has not looked. What came while the process was stopped must be seen before a
-            // deadline that passed meanwhile.
+            // An interrupted wait has looked at nothing. What came while the process was stopped must
+            // be seen before a deadline that passed meanwhile.
             timeout = Some(Duration::ZERO);
         }
         for event in &self.events {
-            let source = Source::from(event.token());
-            match source {
-                Source::Signals => self.signals_are_pending = true,
-                Source::Log => self.log.unblock(),
-                Source::Listener | Source::Connection(_) => {}
+            match Wake::from(event.token()) {
+                Wake::Source(source) => hand_on(source, readiness(event)),
+                Wake::Signals => self.signals_are_pending = true,
+                Wake::Log => self.log.unblock(),
             }
-            wake(source, readiness(event));
         }
     }
 
@@ -130,10 +128,10 @@ impl Kernel for Linux {
         Ok((socket, address.into()))
     }
 
-    fn watch(&mut self, socket: &mut TcpStream, slot: usize) -> io::Result<()> {
+    fn watch(&mut self, socket: &mut TcpStream, source: Source) -> io::Result<()> {
         // Priority is urgent data. All at once and for good: no message costs an epoll_ctl.
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-        self.poll.registry().register(socket, Source::Connection(slot).into(), interest)
+        self.poll.registry().register(socket, Wake::Source(source).into(), interest)
     }
 
     fn shut_queue(&mut self) {
@@ -172,13 +170,13 @@ impl Socket for TcpStream {
         io::Read::read(self, buffer)
     }
 
-    fn send(&mut self, bytes: &[u8], then: Then) -> io::Result<usize> {
-        let flags = match then {
-            Then::Unknown => SendFlags::NOSIGNAL,
-            // Waits for the end of the output, to leave in one segment with it.
-            Then::End => SendFlags::NOSIGNAL | SendFlags::MORE,
-        };
-        Ok(rustix::net::send(self, bytes, flags)?)
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The bytes wait for the end of the output, to leave in one segment with it.
+        Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?)
     }
 
     fn end_output(&mut self) -> io::Result<()> {

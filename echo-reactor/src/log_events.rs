@@ -13,7 +13,6 @@ use echo_common::setting::duration_text;
 use log::{debug, error, info, warn};
 
 use crate::connection::Reason;
-use crate::descriptors::Shortage;
 use crate::peer::Peer;
 use crate::signals::Signal;
 
@@ -31,8 +30,7 @@ pub fn note(note: &str) {
 }
 
 /// Start: fewer connections are possible than `connections_max` says.
-pub fn descriptors_are_short(connections_max: usize, shortage: Shortage) {
-    let Shortage { possible, limit } = shortage;
+pub fn descriptors_are_short(connections_max: usize, possible: usize, limit: u64) {
     warn!(
         "The descriptor limit of {limit} allows about {possible} connections, not \
          connections_max = {connections_max}: raise it (ulimit -n, or ulimits.nofile in compose)"

@@ -31,21 +31,21 @@ const WAITING_MAX_BYTES: usize = 1024 * 1024;
 /// How long the last lines may wait for a slow reader when the process leaves.
 const FINISH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The log's buffer and where it drains to. Clones share both.
+/// The log's buffer and where it goes. Clones share both.
 #[derive(Clone)]
 pub struct LogOutlet {
     shared: Arc<Mutex<Shared>>,
 }
 
 struct Shared {
-    drain: Drain,
+    sink: Sink,
     waiting: Vec<u8>,
     dropped: u64,
     state: State,
 }
 
 /// How to write to stderr without waiting.
-enum Drain {
+enum Sink {
     /// A pipe or a terminal, opened anew: to set `O_NONBLOCK` on the inherited descriptor would set
     /// it for every other process that shares it.
     Reopened(File),
@@ -71,7 +71,7 @@ impl LogOutlet {
     #[must_use]
     pub fn to_stderr() -> LogOutlet {
         let shared = Shared {
-            drain: Drain::to_stderr(),
+            sink: Sink::to_stderr(),
             waiting: Vec::new(),
             dropped: 0,
             state: State::Flowing,
@@ -85,7 +85,7 @@ impl LogOutlet {
     /// What `epoll_ctl(2)` lists, except EPERM: such a file is always ready.
     pub fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
         let shared = self.lock();
-        let descriptor = shared.drain.descriptor().as_raw_fd();
+        let descriptor = shared.sink.descriptor().as_raw_fd();
         match registry.register(&mut SourceFd(&descriptor), token, Interest::WRITABLE) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             result => result,
@@ -120,7 +120,7 @@ impl LogOutlet {
             if shared.state != State::Blocked || time_left.is_zero() {
                 return;
             }
-            shared.drain.wait_for_room(time_left);
+            shared.sink.wait_for_room(time_left);
             drop(shared);
             self.unblock();
         }
@@ -169,7 +169,7 @@ impl Shared {
     fn write_out(&mut self) {
         let mut written = 0;
         while self.state == State::Flowing && written < self.waiting.len() {
-            match self.drain.write(&self.waiting[written..]) {
+            match self.sink.write(&self.waiting[written..]) {
                 Ok(0) => break,
                 Ok(count) => written += count,
                 Err(error) => match error.kind() {
@@ -191,34 +191,34 @@ impl Shared {
     }
 }
 
-impl Drain {
-    fn to_stderr() -> Drain {
+impl Sink {
+    fn to_stderr() -> Sink {
         const STDERR: &str = "/proc/self/fd/2";
         let Ok(kind) = fs::metadata(STDERR).map(|metadata| metadata.file_type()) else {
-            return Drain::Inherited;
+            return Sink::Inherited;
         };
         if kind.is_socket() {
-            return Drain::Socket;
+            return Sink::Socket;
         }
         if !kind.is_fifo() && !kind.is_char_device() {
-            return Drain::Inherited;
+            return Sink::Inherited;
         }
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         OpenOptions::new()
             .write(true)
             .custom_flags(flags.bits().cast_signed())
             .open(STDERR)
-            .map_or(Drain::Inherited, Drain::Reopened)
+            .map_or(Sink::Inherited, Sink::Reopened)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Drain::Reopened(file) => (&*file).write(bytes),
-            Drain::Socket => {
+            Sink::Reopened(file) => (&*file).write(bytes),
+            Sink::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 Ok(rustix::net::send(self.descriptor(), bytes, flags)?)
             }
-            Drain::Inherited => Ok(rustix::io::write(self.descriptor(), bytes)?),
+            Sink::Inherited => Ok(rustix::io::write(self.descriptor(), bytes)?),
         }
     }
 
@@ -231,8 +231,8 @@ impl Drain {
 
     fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
-            Drain::Reopened(file) => file.as_fd(),
-            Drain::Socket | Drain::Inherited => stderr(),
+            Sink::Reopened(file) => file.as_fd(),
+            Sink::Socket | Sink::Inherited => stderr(),
         }
     }
 }

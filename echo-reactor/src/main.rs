@@ -8,7 +8,7 @@ use echo_common::fail;
 use echo_common::logger::{self, Target};
 use echo_common::settings::Settings;
 use echo_reactor::config::Config;
-use echo_reactor::descriptors;
+use echo_reactor::descriptors::{self, Shortage};
 use echo_reactor::linux::Linux;
 use echo_reactor::log_events;
 use echo_reactor::log_outlet::LogOutlet;
@@ -54,9 +54,9 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     }
     log_events::configuration(&settings.summary());
     let config = &settings.section;
-    let limits = config.limits();
-    if let Err(shortage) = descriptors::make_room(limits.connections_max) {
-        log_events::descriptors_are_short(limits.connections_max, shortage);
+    let service = config.service();
+    if let Err(Shortage { possible, limit }) = descriptors::make_room(service.connections_max) {
+        log_events::descriptors_are_short(service.connections_max, possible, limit);
     }
     match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => log_events::listening(address),
@@ -65,7 +65,7 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    match Reactor::new(linux, limits, config.desk()).run() {
+    match Reactor::new(linux, service).run() {
         Exit::Drained => ExitCode::SUCCESS,
         Exit::Forced(signal) => ExitCode::from(signal.exit_code()),
     }

@@ -3,7 +3,7 @@
 //! One turn is always the same, in this order:
 //!
 //! 1. wait for events, or for the nearest deadline
-//! 2. take the time, once for all that follows
+//! 2. now: take the time, for all that follows
 //! 3. obey signals
 //! 4. serve the connections that are ready
 //! 5. accept new ones
@@ -18,13 +18,14 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::acceptor::{ACCEPTS_PER_TURN, Acceptor, Failure};
-use crate::connection::{Connection, Desk, Progress};
+use crate::acceptor::Acceptor;
+use crate::config::{Framing, Service};
+use crate::connection::{Connection, Progress, Scratch, Turn};
 use crate::deadlines::{Deadlines, Moment};
-use crate::echo::Framing;
+use crate::drain::Drain;
 use crate::kernel::Kernel;
 use crate::log_events;
-use crate::signals::{SAME_REQUEST, Signal};
+use crate::signals::Signal;
 use crate::source::{Readiness, Source};
 
 /// How the reactor left.
@@ -40,31 +41,27 @@ pub enum Exit {
 enum Phase {
     Running,
     /// Since a signal came: finishes what has arrived, until the deadline.
-    Draining {
-        /// Until then, a further signal belongs to the first one's request.
-        same_request_until: Moment,
-        deadline: Moment,
-    },
+    Draining(Drain),
     Stopped(Exit),
 }
 
-/// What bounds the reactor.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many connections may be open at once.
-    pub connections_max: usize,
-    /// How long a drain may take.
-    pub drain_timeout: Duration,
+impl Phase {
+    fn drain(&self) -> Option<&Drain> {
+        match self {
+            Phase::Draining(drain) => Some(drain),
+            Phase::Running | Phase::Stopped(_) => None,
+        }
+    }
 }
 
 /// The server: all its connections and the one thread that serves them.
 pub struct Reactor<K: Kernel> {
     kernel: K,
+    service: Service,
     phase: Phase,
-    limits: Limits,
     acceptor: Acceptor,
     connections: Slab<Connection<K::Socket>>,
-    desk: Desk,
+    scratch: Scratch,
     deadlines: Deadlines,
     /// This turn's events.
     ready: Vec<(usize, Readiness)>,
@@ -77,17 +74,18 @@ pub struct Reactor<K: Kernel> {
 
 impl<K: Kernel> Reactor<K> {
     /// A reactor on a kernel that listens already.
-    pub fn new(kernel: K, limits: Limits, desk: Desk) -> Reactor<K> {
+    pub fn new(kernel: K, service: Service) -> Reactor<K> {
+        let acceptor = Acceptor::new(service.connections_max);
         Reactor {
             now: kernel.now(),
             kernel,
             phase: Phase::Running,
-            limits,
-            acceptor: Acceptor::new(limits.connections_max),
-            // As large as it can get: one that doubles would copy all connections each time. What
-            // is not used takes addresses, not memory.
-            connections: Slab::with_capacity(limits.connections_max + ACCEPTS_PER_TURN),
-            desk,
+            // As large as it can get: a slab that doubles would copy all connections each time. The
+            // part that is not used takes addresses, not memory.
+            connections: Slab::with_capacity(acceptor.slots_max()),
+            acceptor,
+            scratch: Scratch::new(&service.rules),
+            service,
             deadlines: Deadlines::default(),
             ready: Vec::new(),
             unfinished: Vec::new(),
@@ -121,83 +119,33 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn wait(&mut self) {
-        self.set_clock_in_drain();
         let timeout = self.timeout();
         let Reactor { kernel, acceptor, ready, .. } = self;
         kernel.wait(timeout, |source, readiness| match source {
             Source::Connection(slot) => ready.push((slot, readiness)),
             Source::Listener => acceptor.queue_filled(),
-            // Looked at in every turn: these events have done their part by ending the sleep.
-            Source::Signals | Source::Log => {}
         });
     }
 
-    /// The turns of a drain may take long, above all the first, which visits every connection. The
-    /// deadline must not come later for that, and a signal that came in such a turn is seen behind it.
-    fn set_clock_in_drain(&mut self) {
-        let Phase::Draining { same_request_until, .. } = &mut self.phase else { return };
-        let turn_began = mem::replace(&mut self.now, self.kernel.now());
-        if self.desk.drain_began.is_some_and(|began| turn_began < began + SAME_REQUEST) {
-            *same_request_until = self.now + SAME_REQUEST;
-        }
-    }
-
     /// How long the reactor may sleep; `None` is for ever.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
+        if let Phase::Draining(drain) = &mut self.phase {
+            // The first turn of a drain visits every connection. Its deadline must not come later for
+            // that, so a drain looks at the clock again before it sleeps.
+            let turn_began = mem::replace(&mut self.now, self.kernel.now());
+            drain.turn_ends(turn_began, self.now);
+        }
         if !self.unfinished.is_empty() || self.acceptor.is_ready() {
             return Some(Duration::ZERO);
         }
-        let drain_deadline = match self.phase {
-            Phase::Draining { deadline, .. } => deadline,
-            Phase::Running | Phase::Stopped(_) => Moment::NEVER,
-        };
+        let drain_deadline = self.phase.drain().map_or(Moment::NEVER, Drain::deadline);
         let next = self.deadlines.next().min(self.acceptor.retry_at()).min(drain_deadline);
         self.now.until(next)
     }
 
-    fn obey_signals(&mut self) {
-        let mut signals = Vec::new();
-        self.kernel.signals(|signal| signals.push(signal));
-        for signal in signals {
-            match self.phase {
-                Phase::Running => self.begin_drain(signal),
-                Phase::Draining { same_request_until, .. } if self.now < same_request_until => {}
-                Phase::Draining { .. } => {
-                    log_events::forced_out(signal, self.connections.len());
-                    self.abort_all();
-                    self.phase = Phase::Stopped(Exit::Forced(signal));
-                }
-                Phase::Stopped(_) => {}
-            }
-        }
-    }
-
-    /// From here on nothing new is let in, and what has arrived is finished: the listen queue is
-    /// emptied, and every connection is read once more and answered.
-    fn begin_drain(&mut self, signal: Signal) {
-        let drain_timeout = self.limits.drain_timeout;
-        log_events::drain_begins(signal, self.connections.len(), drain_timeout);
-        self.phase = Phase::Draining {
-            same_request_until: self.now + SAME_REQUEST,
-            deadline: self.now + drain_timeout,
-        };
-        self.desk.drain_began = Some(self.now);
-        self.kernel.shut_queue();
-        self.acceptor.queue_filled();
-        self.unfinished = self.connections.iter().map(|(slot, _)| slot).collect();
-        for (_, connection) in &mut self.connections {
-            connection.begin_drain();
-        }
-    }
-
-    fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining { .. })
-    }
-
     fn serve_ready(&mut self) {
         let mut unfinished = mem::take(&mut self.unfinished);
-        // One that was visited for an event and for its deadline, both in the last turn, may be in it
-        // twice.
+        // A connection that was served twice in one turn is listed twice.
         unfinished.sort_unstable();
         unfinished.dedup();
         let mut ready = mem::take(&mut self.ready);
@@ -212,21 +160,19 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Lets one connection do what it can. An event may come too late for its connection.
-    fn serve(&mut self, slot: usize, mut readiness: Readiness) {
-        let draining = self.is_draining();
-        let Some(connection) = self.connections.get_mut(slot) else { return };
+    fn serve(&mut self, slot: usize, readiness: Readiness) {
+        let Reactor { connections, service, phase, scratch, now, .. } = self;
+        let Some(connection) = connections.get_mut(slot) else { return };
         if connection.closed().is_some() {
             return;
         }
-        // The last visit of all must not trust in an event for what has arrived.
-        readiness.readable |= draining;
-        let (peer, framing) = (connection.peer(), self.desk.rules.framing);
+        let (peer, framing) = (connection.peer(), service.rules.framing);
         let mut seen = |bytes: &[u8]| match framing {
             Framing::Line => log_events::message_received(peer, bytes),
             Framing::Stream => log_events::bytes_received(peer, bytes),
         };
-        match connection.advance(readiness, &mut self.desk, self.now, &mut seen) {
-            Progress::Blocked if draining => connection.drain(self.now),
+        let turn = turn_of(service, phase, *now);
+        match connection.advance(readiness, &turn, scratch, &mut seen) {
             Progress::Blocked | Progress::Closed => {}
             Progress::OutOfBudget => self.unfinished.push(slot),
         }
@@ -235,12 +181,13 @@ impl<K: Kernel> Reactor<K> {
 
     /// After a connection has changed: remembers to reap it, or to look at it in time.
     fn follow_up(&mut self, slot: usize) {
+        let turn = turn_of(&self.service, &self.phase, self.now);
         let connection = &mut self.connections[slot];
         if connection.closed().is_some() {
             self.closed.push(slot);
             return;
         }
-        let deadline = connection.deadline(&self.desk);
+        let deadline = connection.deadline(&turn).at;
         if deadline < connection.check_at {
             self.deadlines.reschedule(slot, connection.check_at, deadline);
             connection.check_at = deadline;
@@ -248,26 +195,18 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn accept(&mut self) {
-        for _ in 0..ACCEPTS_PER_TURN {
+        self.acceptor.begin_turn(self.now);
+        loop {
             let open = self.connections.len() - self.closed.len();
-            if !self.acceptor.is_ready() || !self.acceptor.has_room(open, self.now) {
-                return;
-            }
-            match self.kernel.accept() {
-                Ok((socket, peer)) => self.welcome(Connection::new(socket, peer, self.now)),
-                Err(error) => match Failure::from(&error) {
-                    Failure::QueueEmpty if self.is_draining() => self.close_listener(),
-                    Failure::QueueEmpty => self.acceptor.queue_emptied(),
-                    Failure::Interrupted => {}
-                    Failure::ConnectionGone => log_events::connection_gone(&error),
-                    Failure::Exhausted => self.acceptor.exhausted(&error, self.now),
-                },
+            match self.acceptor.next(&mut self.kernel, open, self.now) {
+                Some((socket, peer)) => self.welcome(Connection::new(socket, peer, self.now)),
+                None => return,
             }
         }
     }
 
-    /// Serves a newcomer at once, for its message is mostly there already. The poll need not know
-    /// of a connection that ends with that.
+    /// Serves a newcomer at once, because its message is usually there already. The poll need not
+    /// know of a connection that ends with that.
     fn welcome(&mut self, connection: Connection<K::Socket>) {
         log_events::got_connection(connection.peer());
         let slot = self.connections.insert(connection);
@@ -276,35 +215,28 @@ impl<K: Kernel> Reactor<K> {
         if connection.closed().is_some() {
             return;
         }
-        if let Err(error) = self.kernel.watch(&mut connection.socket, slot) {
+        if let Err(error) = self.kernel.watch(&mut connection.socket, Source::Connection(slot)) {
             connection.fail(error.kind());
             self.follow_up(slot);
         }
     }
 
-    fn close_listener(&mut self) {
-        self.kernel.close_listener();
-        self.acceptor.listener_closed();
-        log_events::listener_closed();
-    }
-
     fn expire(&mut self) {
-        self.acceptor.retry(self.now);
         while let Some(slot) = self.deadlines.take_due(self.now) {
+            let turn = turn_of(&self.service, &self.phase, self.now);
             let connection = &mut self.connections[slot];
             connection.check_at = Moment::NEVER;
             if connection.closed().is_some() {
                 continue;
             }
-            if connection.deadline(&self.desk) <= self.now {
+            if connection.deadline(&turn).at <= self.now {
                 self.expire_connection(slot);
             } else {
                 self.follow_up(slot);
             }
         }
-        match self.phase {
-            Phase::Draining { deadline, .. } if deadline <= self.now => self.abort_drain(),
-            Phase::Running | Phase::Draining { .. } | Phase::Stopped(_) => {}
+        if self.phase.drain().is_some_and(|drain| drain.deadline() <= self.now) {
+            self.abort_drain();
         }
     }
 
@@ -312,30 +244,11 @@ impl<K: Kernel> Reactor<K> {
     /// process may have been stopped, and more connections may be ready than one turn is told of.
     fn expire_connection(&mut self, slot: usize) {
         self.serve(slot, Readiness::READABLE);
+        let turn = turn_of(&self.service, &self.phase, self.now);
         let connection = &mut self.connections[slot];
-        if connection.deadline(&self.desk) <= self.now {
-            connection.expire(&self.desk, self.now);
+        if connection.deadline(&turn).at <= self.now {
+            connection.expire(&turn);
             self.follow_up(slot);
-        }
-    }
-
-    fn abort_drain(&mut self) {
-        let left = self.connections.iter().filter(|(_, connection)| connection.owes()).count();
-        if left > 0 || !self.acceptor.is_closed() {
-            log_events::drain_deadline_passed(left);
-        }
-        self.abort_all();
-    }
-
-    fn abort_all(&mut self) {
-        if !self.acceptor.is_closed() {
-            self.close_listener();
-        }
-        for (slot, connection) in &mut self.connections {
-            if connection.closed().is_none() {
-                connection.abort();
-                self.closed.push(slot);
-            }
         }
     }
 
@@ -352,10 +265,67 @@ impl<K: Kernel> Reactor<K> {
         self.acceptor.slot_freed();
     }
 
+    // The way out.
+
+    fn obey_signals(&mut self) {
+        let mut signals = Vec::new();
+        self.kernel.signals(|signal| signals.push(signal));
+        for signal in signals {
+            match self.phase {
+                Phase::Running => self.begin_drain(signal),
+                Phase::Draining(drain) if drain.is_same_request(self.now) => {}
+                Phase::Draining(_) => {
+                    log_events::forced_out(signal, self.connections.len());
+                    self.abort_all();
+                    self.phase = Phase::Stopped(Exit::Forced(signal));
+                }
+                Phase::Stopped(_) => {}
+            }
+        }
+    }
+
+    /// From here on nothing new is let in, and what has arrived is finished: the listen queue is
+    /// emptied, and every connection is read once more and answered.
+    fn begin_drain(&mut self, signal: Signal) {
+        let drain_timeout = self.service.drain_timeout;
+        log_events::drain_begins(signal, self.connections.len(), drain_timeout);
+        self.phase = Phase::Draining(Drain::begin(self.now, drain_timeout));
+        self.acceptor.last_call(&mut self.kernel);
+        self.unfinished = self.connections.iter().map(|(slot, _)| slot).collect();
+        for (_, connection) in &mut self.connections {
+            connection.begin_drain();
+        }
+    }
+
+    fn abort_drain(&mut self) {
+        let left = self.connections.iter().filter(|(_, connection)| connection.owes()).count();
+        if left > 0 || !self.acceptor.is_closed() {
+            log_events::drain_deadline_passed(left);
+        }
+        self.abort_all();
+    }
+
+    fn abort_all(&mut self) {
+        self.acceptor.close(&mut self.kernel);
+        for (slot, connection) in &mut self.connections {
+            if connection.closed().is_none() {
+                connection.abort();
+                self.closed.push(slot);
+            }
+        }
+    }
+
     fn leave_if_drained(&mut self) {
-        if self.is_draining() && self.acceptor.is_closed() && self.connections.is_empty() {
+        let is_drained = self.acceptor.is_closed() && self.connections.is_empty();
+        if is_drained && self.phase.drain().is_some() {
             log_events::stopped();
             self.phase = Phase::Stopped(Exit::Drained);
         }
     }
+}
+
+/// What holds for every connection that is visited now.
+fn turn_of<'a>(service: &'a Service, phase: &'a Phase, now: Moment) -> Turn<'a> {
+    let Service { rules, timeouts, .. } = service;
+    Turn { rules, timeouts, drain: phase.drain(), now }
 }

@@ -1,14 +1,8 @@
 //! The signals that the server handles: both ask it to leave.
 
 use std::fmt;
-use std::time::Duration;
 
 use rustix::process::Signal as Number;
-
-/// Signals that arrive this soon after the first one belong to the same request: a shell that signals
-/// a whole group and a supervisor that passes the signal on mean one stop, not two. The reactor may be
-/// busy meanwhile, so those that come this soon after a turn that began in that time do as well.
-pub const SAME_REQUEST: Duration = Duration::from_millis(30);
 
 /// A signal that asks the server to leave: the first starts a drain, a second one cuts it short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

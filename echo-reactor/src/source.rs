@@ -1,36 +1,47 @@
-//! What can wake the loop: a closed set of sources, and what the kernel says about one.
+//! What can wake the loop: a closed set of sources, and what the kernel says about each.
+
+use mio::Token;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The listening socket: connections are waiting.
     Listener,
-    /// A signal has arrived.
-    Signals,
-    /// The reader of the log has made room.
-    Log,
     /// The connection in this slot of the slab.
     Connection(usize),
 }
 
-impl From<Source> for mio::Token {
-    fn from(source: Source) -> mio::Token {
-        mio::Token(match source {
-            Source::Listener => usize::MAX,
-            Source::Signals => usize::MAX - 1,
-            Source::Log => usize::MAX - 2,
-            Source::Connection(slot) => slot,
+/// What ends a sleep: a source of the reactor's events, or something that the kernel's side of the
+/// seam deals with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The reactor has something to do.
+    Source(Source),
+    /// A signal has arrived.
+    Signals,
+    /// The reader of the log has made room.
+    Log,
+}
+
+/// Slots count from 0; all that is not a connection counts down from the largest token.
+impl From<Wake> for Token {
+    fn from(wake: Wake) -> Token {
+        Token(match wake {
+            Wake::Source(Source::Connection(slot)) => slot,
+            Wake::Source(Source::Listener) => usize::MAX,
+            Wake::Signals => usize::MAX - 1,
+            Wake::Log => usize::MAX - 2,
         })
     }
 }
 
-impl From<mio::Token> for Source {
-    fn from(token: mio::Token) -> Source {
+impl From<Token> for Wake {
+    fn from(token: Token) -> Wake {
         match token.0 {
-            usize::MAX => Source::Listener,
-            slot if slot == usize::MAX - 1 => Source::Signals,
-            slot if slot == usize::MAX - 2 => Source::Log,
-            slot => Source::Connection(slot),
+            usize::MAX => Wake::Source(Source::Listener),
+            slot if slot == usize::MAX - 1 => Wake::Signals,
+            slot if slot == usize::MAX - 2 => Wake::Log,
+            slot => Wake::Source(Source::Connection(slot)),
         }
     }
 }
@@ -46,7 +57,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Nothing is known but that a read is worth trying.
+    /// Only this is known: a read is worth trying.
     pub const READABLE: Readiness = Readiness { readable: true, read_on: false };
 }
 
@@ -55,16 +66,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_source_survives_being_a_token() {
-        let sources = [
-            Source::Listener,
-            Source::Signals,
-            Source::Log,
-            Source::Connection(0),
-            Source::Connection(1_000_000),
+    fn everything_that_wakes_survives_being_a_token() {
+        let wakes = [
+            Wake::Source(Source::Listener),
+            Wake::Source(Source::Connection(0)),
+            Wake::Source(Source::Connection(1_000_000)),
+            Wake::Signals,
+            Wake::Log,
         ];
-        for source in sources {
-            assert_eq!(Source::from(mio::Token::from(source)), source);
+        for wake in wakes {
+            assert_eq!(Wake::from(Token::from(wake)), wake);
         }
     }
 }

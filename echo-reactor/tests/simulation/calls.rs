@@ -3,18 +3,48 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 
-use echo_reactor::kernel::Then;
 use echo_reactor::signals::Signal;
 use rustix::io::Errno;
 
 use crate::ledger::{BeforeDrain, Link};
 use crate::peer::Stage;
 use crate::scenario::{Millis, pick};
-use crate::world::{Drain, Listener, World};
+use crate::tcp::Leaves;
+use crate::world::{Drain, Listener, Raised, World};
 
-/// Signals that come this soon after the first, or after a turn that began in that time, belong to the
-/// same request.
+/// Signals that come this soon after the first belong to the same request.
 pub(crate) const SAME_REQUEST: Millis = 30;
+
+/// Which request a signal in a drain belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Same,
+    Second,
+}
+
+impl Drain {
+    /// `None` where the reactor may take it for either: it cannot know when a signal was raised, only
+    /// when it sees one. `before_ended` is when the turn before this one, which began at `now`, ended.
+    fn request_of(&self, raised: Raised, now: Millis, before_ended: Millis) -> Option<Request> {
+        let is_seen_at_once = match raised.in_turn {
+            Some(turn_began) => {
+                turn_began < self.began + SAME_REQUEST && now < before_ended + SAME_REQUEST
+            }
+            None => false,
+        };
+        if now < self.began + SAME_REQUEST {
+            Some(Request::Same)
+        } else if raised.was_equal_to_another || raised.turns_since > 1 {
+            None
+        } else if raised.at < self.began + SAME_REQUEST && is_seen_at_once {
+            Some(Request::Same)
+        } else if raised.at >= self.hidden_until + SAME_REQUEST {
+            Some(Request::Second)
+        } else {
+            None
+        }
+    }
+}
 
 impl World {
     pub(crate) fn take_signals(&mut self) -> Vec<Signal> {
@@ -22,32 +52,42 @@ impl World {
         if !mem::take(&mut self.signals_told) {
             return Vec::new();
         }
-        let signals = mem::take(&mut self.signals_pending);
-        for &signal in &signals {
-            self.hand_on(signal);
+        let raised = mem::take(&mut self.signals_pending);
+        for raised in &raised {
+            self.hand_on(*raised);
         }
-        signals
+        raised.into_iter().map(|raised| raised.signal).collect()
     }
 
     /// The first signal starts the drain: what has arrived by now is to be answered.
-    fn hand_on(&mut self, signal: Signal) {
+    fn hand_on(&mut self, raised: Raised) {
         let now = self.turn.now;
         match &mut self.drain {
             None => {
                 let deadline = now + self.settings.drain_timeout;
-                let same_request_until = now + SAME_REQUEST;
-                self.drain = Some(Drain { began: now, deadline, same_request_until, forced: None });
+                self.drain = Some(Drain {
+                    began: now,
+                    deadline,
+                    hidden_until: now,
+                    may_force: Vec::new(),
+                    must_leave: false,
+                    forced: None,
+                });
                 for Link { peer, tcp, ledger } in &mut self.links {
                     if peer.stage == Stage::Connected {
                         ledger.before_drain = Some(BeforeDrain::of(tcp));
                     }
                 }
             }
-            Some(drain) if drain.same_request_until <= now => {
-                drain.forced.get_or_insert(signal);
-                self.count("second signal");
-            }
-            Some(_) => self.count("same request"),
+            Some(drain) => match drain.request_of(raised, now, self.turn.before_ended) {
+                Some(Request::Same) => self.count("same request"),
+                Some(Request::Second) => {
+                    drain.may_force.push(raised.signal);
+                    drain.must_leave = true;
+                    self.count("second signal");
+                }
+                None => drain.may_force.push(raised.signal),
+            },
         }
     }
 
@@ -138,11 +178,11 @@ impl World {
         Ok(input.len())
     }
 
-    pub(crate) fn send(&mut self, id: usize, bytes: &[u8], then: Then) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, id: usize, bytes: &[u8], leaves: Leaves) -> io::Result<usize> {
         self.enter();
         self.check_send(id, bytes);
-        let result = self.try_send(id, bytes.len(), then);
-        self.note(|_| format!("send {id}, {} bytes, then {then:?}: {result:?}", bytes.len()));
+        let result = self.try_send(id, bytes.len(), leaves);
+        self.note(|_| format!("send {id}, {} bytes, {leaves:?}: {result:?}", bytes.len()));
         self.turn.learns(&result);
         let Link { tcp, ledger, .. } = &mut self.links[id];
         ledger.learns(&result);
@@ -155,7 +195,7 @@ impl World {
         result
     }
 
-    fn try_send(&mut self, id: usize, length: usize, then: Then) -> io::Result<usize> {
+    fn try_send(&mut self, id: usize, length: usize, leaves: Leaves) -> io::Result<usize> {
         if self.interrupts() {
             return Err(Errno::INTR.into());
         }
@@ -169,7 +209,7 @@ impl World {
         } else if self.strikes(self.faults.short_send) {
             at_most = self.dice.usize(1..=length);
         }
-        let sent = self.links[id].tcp.send(length, then, at_most);
+        let sent = self.links[id].tcp.send(length, leaves, at_most);
         match &sent {
             Ok(count) if *count < length => self.count("short send"),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.count("no room"),

@@ -10,7 +10,7 @@ use crate::calls::SAME_REQUEST;
 use crate::ledger::{Holder, Link, LogSays};
 use crate::oracle::{Oracle, Verdict};
 use crate::peer::Stage;
-use crate::scenario::Millis;
+use crate::scenario::{Millis, NEVER};
 use crate::tcp::End;
 use crate::world::{Listener, World};
 
@@ -32,10 +32,14 @@ const RETRY_AFTER: Millis = 100;
 /// The current turn, and what the ones before leave to compare it with.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    /// The time that the reactor took, once in a turn.
+    /// The time that the reactor took for the turn.
     pub(crate) now: Millis,
     /// When it last looked at the clock: a drain does that again before it sleeps.
     clock_read: Option<Millis>,
+    /// The reactor waits for the turn to begin.
+    pub(crate) is_asleep: bool,
+    /// When it last did so in the turn before.
+    pub(crate) before_ended: Millis,
     /// When accepting failed for want of descriptors or memory, if nothing has happened since.
     pub(crate) exhausted_at: Option<Millis>,
     cause: Cause,
@@ -78,7 +82,7 @@ impl Turn {
         self.calls = 0;
         self.accepted = 0;
         self.slot_freed = false;
-        self.clock_read = None;
+        self.before_ended = self.clock_read.take().unwrap_or(self.now);
     }
 
     /// Everything but "nothing to do" is progress.
@@ -126,10 +130,6 @@ impl World {
     pub(crate) fn clock_is_read(&mut self) {
         if self.turn.clock_read.is_none() {
             self.turn.now = self.clock;
-        } else if let Some(drain) = &mut self.drain
-            && self.turn.now < drain.began + SAME_REQUEST
-        {
-            drain.same_request_until = self.clock + SAME_REQUEST;
         }
         self.turn.clock_read = Some(self.clock);
     }
@@ -182,12 +182,13 @@ impl World {
     }
 
     fn drain_began(&self) -> Option<Millis> {
-        self.drain.map(|drain| drain.began)
+        self.drain.as_ref().map(|drain| drain.began)
     }
 
     /// Whether what is left in a drain may be dropped.
     fn may_abort(&self) -> bool {
-        self.drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= self.turn.now)
+        let drain = self.drain.as_ref();
+        drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= self.turn.now)
     }
 
     // The log.
@@ -232,6 +233,12 @@ impl World {
             let is_true = told.is_some_and(|told| (least..=owing.count()).contains(&told));
             assert!(is_true, "untrue: {line}");
             self.count("drain deadline");
+        } else if line.contains(" received again: leaving at once") {
+            let drain = self.drain.as_mut().expect("a drain");
+            let signal =
+                drain.may_force.iter().find(|signal| line.starts_with(&signal.to_string()));
+            assert!(signal.is_some(), "one request is taken for two: {line}");
+            drain.forced = signal.copied();
         } else if line == "All sockets closed, server stopped" {
             assert!(self.open_count() == 0, "untrue: {line}");
             self.count("stopped");
@@ -281,10 +288,11 @@ impl World {
         let mut reasons = Vec::new();
         // What has arrived counts, read or not, as far as one visit goes.
         let is_at_rest = ledger.blocked_in_turn || ledger.reads_in_turn >= READS_PER_VISIT;
-        if is_at_rest && ledger.idle_deadline(&self.settings) <= now {
-            reasons.push(Reason::IdleTimeout);
-        } else if is_at_rest && !has_unsent && ledger.message_deadline(&self.settings) <= now {
-            reasons.push(Reason::MessageTimeout);
+        let idle = ledger.idle_deadline(&self.settings);
+        let message = if has_unsent { NEVER } else { ledger.message_deadline(&self.settings) };
+        if is_at_rest && idle.min(message) <= now {
+            let is_idle = idle <= message;
+            reasons.push(if is_idle { Reason::IdleTimeout } else { Reason::MessageTimeout });
         }
         if self.may_abort() {
             reasons.push(Reason::Aborted);
@@ -327,9 +335,12 @@ impl World {
             self.links[id].ledger.begins_turn();
             self.check_open(id);
         }
-        if let Some(drain) = self.drain {
-            assert!(drain.forced.is_none(), "stays after a second signal");
+        if let Some(drain) = &mut self.drain {
+            assert!(drain.forced.is_none() && !drain.must_leave, "stays after a second signal");
             assert!(self.turn.now < drain.deadline, "stays after the drain deadline");
+            if self.turn.now < drain.began + SAME_REQUEST {
+                drain.hidden_until = self.clock;
+            }
         }
         if timeout > 0 {
             let clock = self.turn.clock_read.unwrap_or(self.turn.now);
@@ -359,7 +370,7 @@ impl World {
                 self.check_nothing_to_do(id, link);
             }
         }
-        if let Some(drain) = self.drain {
+        if let Some(drain) = &self.drain {
             assert!(wakes_at <= drain.deadline, "sleeps beyond the drain deadline");
         }
         self.check_listener_asleep(wakes_at);
@@ -390,7 +401,8 @@ impl World {
 
     /// When the reactor has left.
     pub(crate) fn check_exit(&mut self, exit: Exit) {
-        let drain = self.drain.expect("leaves without a signal");
+        let drain = self.drain.as_ref().expect("leaves without a signal");
+        assert!(drain.forced.is_some() || !drain.must_leave, "a second signal has no effect");
         let expected = drain.forced.map_or(Exit::Drained, Exit::Forced);
         assert!(exit == expected, "leaves with {exit:?}, not {expected:?}");
         assert!(self.listener == Listener::Closed, "the listener is open in the end");
@@ -448,7 +460,8 @@ impl World {
     }
 
     fn was_aborted(&self, closed_at: Millis) -> bool {
-        self.drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= closed_at)
+        let drain = self.drain.as_ref();
+        drain.is_some_and(|drain| drain.forced.is_some() || drain.deadline <= closed_at)
     }
 
     fn owed_before_drain(&self, id: usize) -> usize {

@@ -11,6 +11,16 @@ impl World {
     /// Sleeps as epoll does, and says what has happened.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Vec<(Source, Readiness)> {
         self.enter();
+        self.turn.is_asleep = true;
+        let events = self.sleep(timeout);
+        self.turn.is_asleep = false;
+        for raised in &mut self.signals_pending {
+            raised.turns_since += 1;
+        }
+        events
+    }
+
+    fn sleep(&mut self, timeout: Option<Duration>) -> Vec<(Source, Readiness)> {
         let timeout = timeout
             .map_or(NEVER, |timeout| u64::try_from(timeout.as_millis()).expect("a timeout fits"));
         self.check_turn(timeout);
@@ -20,12 +30,9 @@ impl World {
         }
         loop {
             self.raise_signals();
-            if self.interrupts() {
-                self.turn.begins_with_event();
-                return Vec::new();
-            }
+            let is_interrupted = self.interrupts();
             let events = self.take_events();
-            if !events.is_empty() {
+            if is_interrupted || !events.is_empty() || self.signals_told {
                 self.note(|_| format!("events: {events:?}"));
                 self.turn.begins_with_event();
                 return events;
@@ -67,7 +74,6 @@ impl World {
         if self.signals_edge && is_told() {
             self.signals_edge = false;
             self.signals_told = true;
-            events.push((Source::Signals, Readiness::READABLE));
         }
         for link in self.links.iter_mut().filter(|link| link.tcp.has_edge()) {
             if let Some(slot) = link.ledger.slot
@@ -92,8 +98,6 @@ impl World {
         let readiness = Readiness { readable, read_on: readable && self.dice.bool() };
         let source = match self.dice.u32(..6) {
             0 => Source::Listener,
-            1 => Source::Signals,
-            2 => Source::Log,
             _ => Source::Connection(self.dice.usize(..self.links.len() + 2)),
         };
         for link in &mut self.links {

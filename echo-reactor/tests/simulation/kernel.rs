@@ -7,12 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use echo_reactor::deadlines::Moment;
-use echo_reactor::kernel::{Kernel, Socket, Then};
+use echo_reactor::kernel::{Kernel, Socket};
 use echo_reactor::peer::Peer;
 use echo_reactor::signals::Signal;
 use echo_reactor::source::{Readiness, Source};
 
 use crate::ledger::Link;
+use crate::tcp::Leaves;
 use crate::world::{Listener, World};
 
 /// The world, which the kernel and all its sockets share.
@@ -27,10 +28,10 @@ pub(crate) struct SimulatedSocket {
 impl Kernel for SimulatedKernel {
     type Socket = SimulatedSocket;
 
-    fn wait(&mut self, timeout: Option<Duration>, mut wake: impl FnMut(Source, Readiness)) {
+    fn wait(&mut self, timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
         let events = self.0.borrow_mut().wait(timeout);
         for (source, readiness) in events {
-            wake(source, readiness);
+            hand_on(source, readiness);
         }
     }
 
@@ -53,7 +54,8 @@ impl Kernel for SimulatedKernel {
         Ok((socket, world.links[id].peer.address.into()))
     }
 
-    fn watch(&mut self, socket: &mut SimulatedSocket, slot: usize) -> io::Result<()> {
+    fn watch(&mut self, socket: &mut SimulatedSocket, source: Source) -> io::Result<()> {
+        let Source::Connection(slot) = source else { panic!("{source:?} is no connection") };
         self.0.borrow_mut().watch(socket.id, slot)
     }
 
@@ -75,8 +77,12 @@ impl Socket for SimulatedSocket {
         self.world.borrow_mut().read(self.id, buffer)
     }
 
-    fn send(&mut self, bytes: &[u8], then: Then) -> io::Result<usize> {
-        self.world.borrow_mut().send(self.id, bytes, then)
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.world.borrow_mut().send(self.id, bytes, Leaves::AtOnce)
+    }
+
+    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.world.borrow_mut().send(self.id, bytes, Leaves::WithTheEnd)
     }
 
     fn end_output(&mut self) -> io::Result<()> {

@@ -59,11 +59,8 @@ fn live_in(world: World) -> (World, Option<String>) {
 
 fn run(world: &Rc<RefCell<World>>) {
     let kernel = SimulatedKernel(Rc::clone(world));
-    let (limits, desk) = {
-        let settings = &world.borrow().settings;
-        (settings.limits(), settings.desk())
-    };
-    let mut reactor = Reactor::new(kernel, limits, desk);
+    let service = world.borrow().settings.service();
+    let mut reactor = Reactor::new(kernel, service);
     let exit = reactor.run();
     let mut world = world.borrow_mut();
     world.enter();

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use echo_reactor::echo::{Framing, Reply};
+use echo_reactor::config::{Framing, Reply};
 
 use crate::scenario::Settings;
 

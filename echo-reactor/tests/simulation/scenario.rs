@@ -4,9 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use echo_reactor::connection::Desk;
-use echo_reactor::echo::{Framing, Reply, Rules};
-use echo_reactor::reactor::Limits;
+use echo_reactor::config::{Framing, Reply, Rules, Service, Timeouts};
 use echo_reactor::signals::Signal;
 use fastrand::Rng;
 
@@ -32,19 +30,21 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn limits(&self) -> Limits {
-        let drain_timeout = Duration::from_millis(self.drain_timeout);
-        Limits { connections_max: self.connections_max, drain_timeout }
-    }
-
-    pub(crate) fn desk(&self) -> Desk {
-        let rules = Rules {
-            framing: self.framing,
-            reply: self.reply,
-            messages_per_connection: self.messages_per_connection,
-            message_max_bytes: self.message_max_bytes,
-        };
-        Desk::new(rules, timeout(self.idle_timeout), timeout(self.message_timeout))
+    pub(crate) fn service(&self) -> Service {
+        Service {
+            rules: Rules {
+                framing: self.framing,
+                reply: self.reply,
+                messages_per_connection: self.messages_per_connection,
+                message_max_bytes: self.message_max_bytes,
+            },
+            timeouts: Timeouts {
+                idle: timeout(self.idle_timeout),
+                message: timeout(self.message_timeout),
+            },
+            connections_max: self.connections_max,
+            drain_timeout: Duration::from_millis(self.drain_timeout),
+        }
     }
 }
 

@@ -14,7 +14,6 @@
 use std::io;
 use std::ops::Range;
 
-use echo_reactor::kernel::Then;
 use echo_reactor::source::Readiness;
 use rustix::io::Errno;
 
@@ -31,6 +30,14 @@ pub(crate) struct Buffers {
     pub(crate) peer: usize,
     /// The largest segment: with less than that, `MSG_MORE` makes the kernel wait.
     pub(crate) segment: usize,
+}
+
+/// When bytes that are sent leave the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    AtOnce,
+    /// The end of the output follows: the kernel may wait for it (`MSG_MORE`).
+    WithTheEnd,
 }
 
 /// How the input ends.
@@ -135,7 +142,12 @@ impl Tcp {
     }
 
     /// Takes at most `at_most` of `length` bytes into the send buffer.
-    pub(crate) fn send(&mut self, length: usize, then: Then, at_most: usize) -> io::Result<usize> {
+    pub(crate) fn send(
+        &mut self,
+        length: usize,
+        leaves: Leaves,
+        at_most: usize,
+    ) -> io::Result<usize> {
         if let Input::Reset { after_end, told } = &mut self.input {
             let first = !std::mem::replace(told, true);
             let reset = first && !*after_end;
@@ -156,7 +168,7 @@ impl Tcp {
         }
         self.accepted += taken;
         // A buffer that is full is sent, whatever may follow.
-        let is_held = then == Then::End && taken == length;
+        let is_held = leaves == Leaves::WithTheEnd && taken == length;
         self.held = if is_held { (self.held + taken) % self.buffers.segment } else { 0 };
         if wire_is_free {
             self.transmit(LEAST_SEGMENT);
@@ -429,7 +441,7 @@ mod tests {
     fn a_close_with_input_unread_destroys_what_has_not_left() {
         let mut tcp = watched(None);
         tcp.arrive(1);
-        assert_eq!(tcp.send(600, Then::Unknown, usize::MAX).unwrap(), 600);
+        assert_eq!(tcp.send(600, Leaves::AtOnce, usize::MAX).unwrap(), 600);
         tcp.close(false);
         assert_eq!((tcp.take(usize::MAX), tcp.end_for_peer()), (536, Some(End::Reset)));
     }
@@ -437,7 +449,7 @@ mod tests {
     #[test]
     fn input_behind_a_close_destroys_what_has_not_left() {
         let mut tcp = watched(None);
-        assert_eq!(tcp.send(600, Then::Unknown, usize::MAX).unwrap(), 600);
+        assert_eq!(tcp.send(600, Leaves::AtOnce, usize::MAX).unwrap(), 600);
         tcp.close(false);
         tcp.arrive(1);
         tcp.transmit(usize::MAX);
@@ -448,7 +460,7 @@ mod tests {
     fn what_is_held_leaves_with_the_end_and_is_lost_without_it() {
         for (ends, left) in [(true, 10), (false, 0)] {
             let mut tcp = watched(None);
-            assert_eq!(tcp.send(10, Then::End, usize::MAX).unwrap(), 10);
+            assert_eq!(tcp.send(10, Leaves::WithTheEnd, usize::MAX).unwrap(), 10);
             tcp.transmit(usize::MAX);
             if ends {
                 tcp.end_output().unwrap();
@@ -462,7 +474,7 @@ mod tests {
     #[test]
     fn room_is_told_once_to_whoever_found_none() {
         let mut tcp = watched(None);
-        assert_eq!(tcp.send(5000, Then::Unknown, usize::MAX).unwrap(), 2000 + 536);
+        assert_eq!(tcp.send(5000, Leaves::AtOnce, usize::MAX).unwrap(), 2000 + 536);
         tcp.transmit(usize::MAX);
         assert!(!tcp.has_edge(), "less than a third is free");
         assert_eq!(tcp.take(usize::MAX), 1000);
@@ -481,6 +493,6 @@ mod tests {
         assert_eq!(tcp.read(100).unwrap(), 0..2);
         let kinds = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
         assert_eq!(tcp.read(100).unwrap_err().kind(), kinds[0]);
-        assert_eq!(tcp.send(1, Then::Unknown, 1).unwrap_err().kind(), kinds[1]);
+        assert_eq!(tcp.send(1, Leaves::AtOnce, 1).unwrap_err().kind(), kinds[1]);
     }
 }

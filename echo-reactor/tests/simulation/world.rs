@@ -23,14 +23,32 @@ pub(crate) enum Listener {
 }
 
 /// Since the reactor got the first signal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Drain {
     pub(crate) began: Millis,
     pub(crate) deadline: Millis,
-    /// Until then, a further signal belongs to the same request.
-    pub(crate) same_request_until: Millis,
-    /// The second signal.
+    /// When the last turn ended that began so soon after the first signal that it may have hidden
+    /// another one of the same request.
+    pub(crate) hidden_until: Millis,
+    /// Signals that the reactor was given since, and may take for a second request.
+    pub(crate) may_force: Vec<Signal>,
+    /// One of them can be nothing else.
+    pub(crate) must_leave: bool,
+    /// The signal that the reactor took for a second request.
     pub(crate) forced: Option<Signal>,
+}
+
+/// A signal that the reactor has not seen yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raised {
+    pub(crate) signal: Signal,
+    pub(crate) at: Millis,
+    /// When the turn began in which it was raised; `None` if the reactor was asleep.
+    pub(crate) in_turn: Option<Millis>,
+    /// How many turns have begun since.
+    pub(crate) turns_since: usize,
+    /// An equal one came, and the two became one.
+    pub(crate) was_equal_to_another: bool,
 }
 
 pub(crate) struct World {
@@ -45,7 +63,7 @@ pub(crate) struct World {
     /// Descriptors or memory have run out until then.
     pub(crate) exhausted_until: Millis,
     pub(crate) signals_to_come: VecDeque<(When, Signal)>,
-    pub(crate) signals_pending: Vec<Signal>,
+    pub(crate) signals_pending: Vec<Raised>,
     pub(crate) signals_edge: bool,
     /// The event has told the reactor to look for signals.
     pub(crate) signals_told: bool,
@@ -169,8 +187,16 @@ impl World {
         {
             *when = When::At(self.clock + pause);
         }
-        if !self.signals_pending.contains(&signal) {
-            self.signals_pending.push(signal);
+        let mut pending = self.signals_pending.iter_mut();
+        match pending.find(|raised| raised.signal == signal) {
+            Some(raised) => raised.was_equal_to_another = true,
+            None => self.signals_pending.push(Raised {
+                signal,
+                at: self.clock,
+                in_turn: (!self.turn.is_asleep).then_some(self.turn.now),
+                turns_since: 0,
+                was_equal_to_another: false,
+            }),
         }
         self.signals_edge = true;
     }

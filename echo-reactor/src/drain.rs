@@ -1,0 +1,92 @@
+//! The way out of the server: what a drain has to decide.
+//!
+//! A drain begins with the first signal that asks the server to leave. From then on nothing new is
+//! let in, what has arrived is read and answered, and each connection leaves as soon as nothing is
+//! left to do for it. What is still open at the deadline is aborted.
+
+use std::time::Duration;
+
+use crate::deadlines::Moment;
+
+/// Signals within this time of the first count as one request: a shell that signals a whole process
+/// group, and a supervisor that passes the signal on, mean one stop and not two.
+pub const SAME_REQUEST: Duration = Duration::from_millis(30);
+
+/// A connection whose reply found room at once lingers until its peer has been quiet for this long:
+/// the peer has its reply by then, and may just be idle.
+const QUIET_PEER: Duration = Duration::from_millis(100);
+
+/// A drain that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    began: Moment,
+    deadline: Moment,
+    same_request_until: Moment,
+}
+
+impl Drain {
+    /// The drain that a signal begins now, and that may take as long as `timeout`.
+    #[must_use]
+    pub fn begin(now: Moment, timeout: Duration) -> Drain {
+        Drain { began: now, deadline: now + timeout, same_request_until: now + SAME_REQUEST }
+    }
+
+    /// When whatever is left is aborted.
+    #[must_use]
+    pub fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    /// Whether a signal that is seen now belongs to the request that began the drain.
+    #[must_use]
+    pub fn is_same_request(&self, now: Moment) -> bool {
+        now < self.same_request_until
+    }
+
+    /// A turn that began at `turn_began` ends now. A long turn can hide a signal, so the time for
+    /// signals of the same request also counts from the end of a turn that began within it.
+    pub fn turn_ends(&mut self, turn_began: Moment, now: Moment) {
+        if turn_began < self.began + SAME_REQUEST {
+            self.same_request_until = now + SAME_REQUEST;
+        }
+    }
+
+    /// Until when a connection lingers whose peer has been quiet since then.
+    #[must_use]
+    pub fn linger_deadline(&self, quiet_since: Moment) -> Moment {
+        quiet_since.max(self.began) + QUIET_PEER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::START + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn signals_within_30_ms_are_one_request() {
+        let drain = Drain::begin(at(100), Duration::from_millis(700));
+        assert!(drain.is_same_request(at(129)));
+        assert!(!drain.is_same_request(at(130)));
+        assert_eq!(drain.deadline(), at(800));
+    }
+
+    #[test]
+    fn a_long_turn_extends_the_request_and_the_turns_behind_it_do_not() {
+        let mut drain = Drain::begin(at(100), Duration::from_millis(700));
+        drain.turn_ends(at(129), at(500));
+        assert!(drain.is_same_request(at(529)));
+        drain.turn_ends(at(500), at(510));
+        assert!(drain.is_same_request(at(529)) && !drain.is_same_request(at(530)));
+    }
+
+    #[test]
+    fn quiet_before_the_drain_does_not_count() {
+        let drain = Drain::begin(at(100), Duration::from_millis(700));
+        assert_eq!(drain.linger_deadline(at(0)), at(200));
+        assert_eq!(drain.linger_deadline(at(150)), at(250));
+    }
+}
