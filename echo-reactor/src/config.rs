@@ -7,6 +7,8 @@ use std::time::Duration;
 use echo_common::setting::{self, Setting};
 use echo_common::settings::Section;
 
+use crate::work;
+
 /// How the input is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -36,6 +38,8 @@ pub struct Rules {
     pub messages_per_connection: u32,
     /// The longest message, its `\n` included, in bytes.
     pub message_max_bytes: usize,
+    /// Whether each message has its line in the log.
+    pub messages_are_logged: bool,
 }
 
 /// How long a connection may take. [`Duration::MAX`] is no limit.
@@ -58,6 +62,10 @@ pub struct Service {
     pub connections_max: usize,
     /// How long a drain may take.
     pub drain_timeout: Duration,
+    /// How many lines about single messages are logged in a second; 0 is no limit.
+    pub message_lines_per_second: u32,
+    /// How much one turn may do; see [`crate::work`].
+    pub work_per_turn: usize,
 }
 
 /// The settings of the server; `config.yaml` explains each.
@@ -140,15 +148,16 @@ impl Config {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// What the reactor has to know.
+    /// What the reactor has to know. What is logged of a message is not in this section.
     #[must_use]
-    pub fn service(&self) -> Service {
+    pub fn service(&self, messages_are_logged: bool, message_lines_per_second: u32) -> Service {
         Service {
             rules: Rules {
                 framing: self.framing,
                 reply: self.reply,
                 messages_per_connection: self.messages_per_connection,
                 message_max_bytes: self.message_max_bytes,
+                messages_are_logged,
             },
             timeouts: Timeouts {
                 idle: or_never(self.idle_timeout),
@@ -156,6 +165,8 @@ impl Config {
             },
             connections_max: self.connections_max,
             drain_timeout: self.drain_timeout,
+            message_lines_per_second,
+            work_per_turn: work::PER_TURN,
         }
     }
 }

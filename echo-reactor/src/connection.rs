@@ -15,6 +15,7 @@
 //! ```
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::time::Duration;
 
 use crate::config::{Rules, Timeouts};
@@ -24,12 +25,10 @@ use crate::echo::{self, Answer, Echo, Then};
 use crate::kernel::Socket;
 use crate::peer::Peer;
 use crate::source::Readiness;
+use crate::work::{self, Budget};
 
 #[cfg(test)]
 mod tests;
-
-/// The steps (reads or sends) that one visit may take before the others have their turn.
-const STEPS_PER_VISIT: usize = 16;
 
 /// How long a connection lingers at the most. nginx gives its peers 5 s between two reads
 /// (`lingering_timeout`); this is 5 s in all.
@@ -139,26 +138,18 @@ struct Unsent {
     then: Then,
 }
 
-/// What may still be on its way to the peer: an estimate, from above.
+/// What may still be on its way to the peer: so many bytes at the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum InFlight {
-    /// So many bytes. More than 4 GiB count as 4 GiB.
-    AtMost(u32),
-    /// A reply that the kernel did not take at once, and whatever came before it.
-    LargeReply,
-}
+struct InFlight(u32);
 
 impl InFlight {
-    const NOTHING: InFlight = InFlight::AtMost(0);
-    const ONE_SEGMENT: InFlight = InFlight::AtMost(ONE_SEGMENT_BYTES);
+    const NOTHING: InFlight = InFlight(0);
+    const ONE_SEGMENT: InFlight = InFlight(ONE_SEGMENT_BYTES);
+    /// A reply that the kernel did not take at once; 4 GiB or more in all count as one.
+    const LARGE_REPLY: InFlight = InFlight(u32::MAX);
 
     fn plus(self, sent: usize) -> InFlight {
-        match self {
-            InFlight::AtMost(bytes) => {
-                InFlight::AtMost(bytes.saturating_add(u32::try_from(sent).unwrap_or(u32::MAX)))
-            }
-            InFlight::LargeReply => InFlight::LargeReply,
-        }
+        InFlight(self.0.saturating_add(u32::try_from(sent).unwrap_or(u32::MAX)))
     }
 }
 
@@ -174,8 +165,11 @@ pub struct Connection<S> {
     peer: Peer,
     state: State,
     echo: Echo,
+    /// What events have told since the last visit: a read is worth trying.
+    readable: bool,
     /// See [`Readiness::read_on`]; no event repeats it.
     read_on: bool,
+    is_queued: bool,
     in_flight: InFlight,
     last_byte: Moment,
     /// When the partial message began, or could go on behind the reply before it.
@@ -192,7 +186,10 @@ impl<S: Socket> Connection<S> {
             peer,
             state: State::Open,
             echo: Echo::default(),
+            // Its first message is usually there already.
+            readable: true,
             read_on: false,
+            is_queued: false,
             in_flight: InFlight::NOTHING,
             last_byte: now,
             message_began: now,
@@ -200,27 +197,45 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Goes as far as readiness and budget allow. `seen` is shown every complete message.
+    /// Remembers what an event tells, until the next visit.
+    pub fn tell(&mut self, readiness: Readiness) {
+        self.readable |= readiness.readable;
+        self.read_on |= readiness.read_on;
+    }
+
+    /// It is to wait in the queue for a visit. Says whether it did not already.
+    pub fn join_queue(&mut self) -> bool {
+        !mem::replace(&mut self.is_queued, true)
+    }
+
+    /// It is taken out of the queue. Says whether it was in it: the place may be that of another
+    /// connection, which had the same slot before.
+    pub fn leave_queue(&mut self) -> bool {
+        mem::replace(&mut self.is_queued, false)
+    }
+
+    /// One visit: goes as far as readiness and budget allow. `seen` is shown every complete message.
     pub fn advance(
         &mut self,
-        readiness: Readiness,
         turn: &Turn<'_>,
         scratch: &mut Scratch,
+        budget: &mut Budget,
         seen: &mut impl FnMut(&[u8]),
     ) -> Progress {
-        self.read_on |= readiness.read_on;
         // The last visit of all must not rely on an event for what has arrived.
-        let mut readable = readiness.readable || turn.drain.is_some();
-        for _ in 0..STEPS_PER_VISIT {
+        let mut readable = mem::replace(&mut self.readable, false) || turn.drain.is_some();
+        while !budget.is_spent() {
             let step = match self.state {
                 State::Open | State::Lingering { .. } if !readable => Step::Blocked,
-                State::Open => self.read_and_answer(turn, scratch, seen),
+                State::Open => self.read_and_answer(turn, scratch, budget, seen),
                 State::Flushing(_) => {
                     // What came in meanwhile had its event, and no other will follow.
                     readable = true;
-                    self.flush(turn.now)
+                    self.flush(turn.now, budget)
                 }
-                State::Lingering { reason, .. } => self.discard_input(reason, turn.now, scratch),
+                State::Lingering { reason, .. } => {
+                    self.discard_input(reason, turn.now, scratch, budget)
+                }
                 State::Closed(_) => return Progress::Closed,
             };
             if let Step::Blocked = step {
@@ -235,8 +250,10 @@ impl<S: Socket> Connection<S> {
         &mut self,
         turn: &Turn<'_>,
         scratch: &mut Scratch,
+        budget: &mut Budget,
         seen: &mut impl FnMut(&[u8]),
     ) -> Step {
+        budget.spend(work::STEP);
         let count = match self.socket.read(&mut scratch.input) {
             Ok(count) => count,
             Err(error) => return self.after_error(&error),
@@ -250,8 +267,14 @@ impl<S: Socket> Connection<S> {
         }
         let drained = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
+        let messages_before = self.echo.messages();
         let Answer { reply, mut then } =
             self.echo.receive(turn.rules, &input[..count], reply, seen);
+        budget.spend(count);
+        if echo::looks_at_each_message(turn.rules) {
+            let messages = self.echo.messages() - messages_before;
+            budget.spend(messages as usize * work::MESSAGE);
+        }
         if !was_mid_message || !reply.is_empty() {
             self.message_began = turn.now;
         }
@@ -285,7 +308,7 @@ impl<S: Socket> Connection<S> {
             self.go_on(then, now);
         } else {
             let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, then };
-            self.in_flight = InFlight::LargeReply;
+            self.in_flight = InFlight::LARGE_REPLY;
             self.enter(State::Flushing(Box::new(unsent)));
         }
         Step::GoOn
@@ -305,13 +328,17 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn flush(&mut self, now: Moment) -> Step {
+    fn flush(&mut self, now: Moment, budget: &mut Budget) -> Step {
         let State::Flushing(unsent) = &mut self.state else {
             unreachable!("only a flushing connection is flushed");
         };
         let then = unsent.then;
+        budget.spend(work::STEP);
         match send_before(&mut self.socket, &unsent.bytes[unsent.sent..], then) {
-            Ok(count) => unsent.sent += count,
+            Ok(count) => {
+                unsent.sent += count;
+                budget.spend(count);
+            }
             Err(error) => return self.after_error(&error),
         }
         self.last_byte = now;
@@ -349,10 +376,18 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn discard_input(&mut self, reason: Reason, now: Moment, scratch: &mut Scratch) -> Step {
+    fn discard_input(
+        &mut self,
+        reason: Reason,
+        now: Moment,
+        scratch: &mut Scratch,
+        budget: &mut Budget,
+    ) -> Step {
+        budget.spend(work::STEP);
         match self.socket.read(&mut scratch.input) {
             Ok(0) => self.close(reason),
             Ok(count) => {
+                budget.spend(count);
                 self.last_byte = now;
                 if self.has_read_all(count, scratch.input.len()) {
                     return Step::Blocked;
@@ -415,7 +450,7 @@ impl<S: Socket> Connection<S> {
         let deadline = since + LINGER_TIMEOUT;
         match drain {
             // The reply was too large for the kernel's buffer: its peer may still be reading it.
-            Some(_) if self.in_flight == InFlight::LargeReply => deadline,
+            Some(_) if self.in_flight == InFlight::LARGE_REPLY => deadline,
             Some(drain) => deadline.min(drain.linger_deadline(since.max(self.last_byte))),
             None => deadline,
         }

@@ -9,24 +9,42 @@ use std::fmt;
 use std::io::Write as _;
 
 use echo_common::repr::{BytesRepr, trim_end};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use crate::config::{Framing, Reply, Rules};
 
-/// The most that is read at once, in bytes; a larger read makes a busy connection keep others
-/// waiting, a smaller one costs more system calls.
+/// The most that is read at once, in bytes. A smaller read costs more system calls.
 pub const READ_MAX_BYTES: usize = 16 * 1024;
 
-/// An empty message of one byte is acknowledged with 36, so a full read could owe half a megabyte.
+/// The same where a read may hold thousands of messages, and each is looked at: the visit that takes
+/// them cannot stop in between, because what was read has to be answered.
+const READ_MAX_BYTES_OF_MESSAGES: usize = 2 * 1024;
+
+/// An empty message of one byte is acknowledged with 36, so that a full read owes 36 KiB.
 const READ_MAX_BYTES_ACKNOWLEDGED: usize = 1024;
 
-/// How much to read at once, in bytes, so that the reply that a connection owes stays small.
+/// So few messages keep no one waiting, however large the read that brings them.
+const FEW_MESSAGES: u32 = 64;
+
+/// How much to read at once, in bytes.
 #[must_use]
 pub fn read_max_bytes(rules: &Rules) -> usize {
+    let few = 1..=FEW_MESSAGES;
     match rules.reply {
-        Reply::Echo => READ_MAX_BYTES,
         Reply::Acknowledge => READ_MAX_BYTES_ACKNOWLEDGED,
+        Reply::Echo if !looks_at_each_message(rules) => READ_MAX_BYTES,
+        Reply::Echo if few.contains(&rules.messages_per_connection) => READ_MAX_BYTES,
+        Reply::Echo => READ_MAX_BYTES_OF_MESSAGES,
     }
+}
+
+/// Whether each message takes time of its own. A plain echo that nobody counts or logs is answered
+/// read by read.
+#[must_use]
+pub fn looks_at_each_message(rules: &Rules) -> bool {
+    let Rules { framing, reply, messages_per_connection, messages_are_logged, .. } = *rules;
+    let is_plain = reply == Reply::Echo && messages_per_connection == 0 && !messages_are_logged;
+    framing == Framing::Line && !is_plain
 }
 
 /// What the connection does once a reply is fully with the kernel.
@@ -80,6 +98,9 @@ impl Echo {
             return Answer { reply: input, then: Then::Read };
         }
         scratch.clear();
+        if !looks_at_each_message(rules) {
+            return self.receive_unseen(rules, input, scratch);
+        }
         let in_place = self.partial.is_empty() && rules.reply == Reply::Echo;
         let mut rest = input;
         let then = loop {
@@ -105,6 +126,44 @@ impl Echo {
         };
         let answered = input.len() - rest.len();
         Answer { reply: if in_place { &input[..answered] } else { scratch }, then }
+    }
+
+    /// The same where nobody looks at a message: one pass over the newlines counts them, and holds
+    /// every message against the limit.
+    fn receive_unseen<'a>(
+        &mut self,
+        rules: &Rules,
+        input: &'a [u8],
+        scratch: &'a mut Vec<u8>,
+    ) -> Answer<'a> {
+        let mut answered = 0;
+        let mut begun = self.partial.len();
+        let fits = |end: usize, answered: usize, begun: usize| {
+            begun + end - answered <= rules.message_max_bytes
+        };
+        let mut then = Then::Read;
+        for newline in memchr_iter(b'\n', input) {
+            if !fits(newline + 1, answered, begun) {
+                then = Then::TooLong;
+                break;
+            }
+            (answered, begun) = (newline + 1, 0);
+            self.messages = self.messages.saturating_add(1);
+        }
+        if then == Then::Read && !fits(input.len(), answered, begun) {
+            then = Then::TooLong;
+        }
+        let (ended, rest) = input.split_at(answered);
+        let in_place = self.partial.is_empty();
+        if answered > 0 && !in_place {
+            scratch.append(&mut self.partial);
+            scratch.extend_from_slice(ended);
+            self.partial = Vec::new();
+        }
+        if then == Then::Read {
+            self.partial.extend_from_slice(rest);
+        }
+        Answer { reply: if in_place { ended } else { scratch }, then }
     }
 
     /// Takes in the end of the input: what stands there without a `\n` is a message too.
@@ -176,6 +235,7 @@ mod tests {
         reply: Reply::Echo,
         messages_per_connection: 0,
         message_max_bytes: 16,
+        messages_are_logged: true,
     };
 
     /// The pieces of the input, the whole reply, and how the conversation ended early.

@@ -37,9 +37,11 @@ pub mod kernel;
 pub mod linux;
 pub mod log_events;
 pub mod log_outlet;
+pub mod message_log;
 pub mod peer;
 pub mod reactor;
 #[cfg(test)]
 mod scripted;
 pub mod signals;
 pub mod source;
+pub mod work;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use echo_common::repr::{AddressRepr, BytesRepr, trim_end};
 use echo_common::setting::duration_text;
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log_enabled, warn};
 
 use crate::connection::Reason;
 use crate::peer::Peer;
@@ -67,6 +67,18 @@ pub fn got_connection(peer: Peer) {
     info!("Got connection from {peer}");
 }
 
+/// Whether [`message_received`] leads to a line.
+#[must_use]
+pub fn messages_are_logged() -> bool {
+    log_enabled!(Level::Info)
+}
+
+/// Whether [`bytes_received`] leads to a line.
+#[must_use]
+pub fn pieces_are_logged() -> bool {
+    log_enabled!(Level::Debug)
+}
+
 /// A message has arrived, whole.
 pub fn message_received(peer: Peer, message: &[u8]) {
     let shown = BytesRepr::new(trim_end(message), SHOWN_MAX_BYTES);
@@ -76,6 +88,15 @@ pub fn message_received(peer: Peer, message: &[u8]) {
 /// A piece of a stream has arrived, which has no messages.
 pub fn bytes_received(peer: Peer, bytes: &[u8]) {
     debug!("Received {} bytes from connection {peer}", bytes.len());
+}
+
+/// More messages came in a second than are logged one by one.
+pub fn message_lines_left_out(count: u64, lines_per_second: u32) {
+    let plural = if count == 1 { " was" } else { "s were" };
+    warn!(
+        "{count} log line{plural} left out: more than {lines_per_second} messages in a second \
+         (log.message_lines_per_second)"
+    );
 }
 
 /// A connection is closed; the last line about it.

@@ -54,7 +54,7 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     }
     log_events::configuration(&settings.summary());
     let config = &settings.section;
-    let service = config.service();
+    let service = config.service(log_events::messages_are_logged(), 10_000);
     if let Err(Shortage { possible, limit }) = descriptors::make_room(service.connections_max) {
         log_events::descriptors_are_short(service.connections_max, possible, limit);
     }

@@ -13,20 +13,23 @@
 //! 8. leave, if a drain has nothing left to do
 //! 9. flush the log
 
+use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
 use slab::Slab;
 
 use crate::acceptor::Acceptor;
-use crate::config::{Framing, Service};
+use crate::config::Service;
 use crate::connection::{Connection, Progress, Scratch, Turn};
 use crate::deadlines::{Deadlines, Moment};
 use crate::drain::Drain;
 use crate::kernel::Kernel;
 use crate::log_events;
+use crate::message_log::MessageLog;
 use crate::signals::Signal;
 use crate::source::{Readiness, Source};
+use crate::work::{self, Budget};
 
 /// How the reactor left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +66,10 @@ pub struct Reactor<K: Kernel> {
     connections: Slab<Connection<K::Socket>>,
     scratch: Scratch,
     deadlines: Deadlines,
-    /// This turn's events.
-    ready: Vec<(usize, Readiness)>,
-    /// Connections that ran out of budget: no event will come for what they left undone.
-    unfinished: Vec<usize>,
+    message_log: MessageLog,
+    /// Connections that wait for a visit, in the order in which they were told of an event or ran out
+    /// of budget: no event will come for what they left undone.
+    ready: VecDeque<usize>,
     /// Connections that were closed in this turn.
     closed: Vec<usize>,
     now: Moment,
@@ -85,10 +88,10 @@ impl<K: Kernel> Reactor<K> {
             connections: Slab::with_capacity(acceptor.slots_max()),
             acceptor,
             scratch: Scratch::new(&service.rules),
+            message_log: MessageLog::new(&service),
             service,
             deadlines: Deadlines::default(),
-            ready: Vec::new(),
-            unfinished: Vec::new(),
+            ready: VecDeque::new(),
             closed: Vec::new(),
         }
     }
@@ -115,14 +118,21 @@ impl<K: Kernel> Reactor<K> {
         self.expire();
         self.reap();
         self.leave_if_drained();
-        self.kernel.flush_log();
+        self.flush_log();
     }
 
     fn wait(&mut self) {
         let timeout = self.timeout();
-        let Reactor { kernel, acceptor, ready, .. } = self;
+        let Reactor { kernel, acceptor, connections, ready, .. } = self;
         kernel.wait(timeout, |source, readiness| match source {
-            Source::Connection(slot) => ready.push((slot, readiness)),
+            // An event may come too late for its connection.
+            Source::Connection(slot) => {
+                let Some(connection) = connections.get_mut(slot) else { return };
+                connection.tell(readiness);
+                if connection.join_queue() {
+                    ready.push_back(slot);
+                }
+            }
             Source::Listener => acceptor.queue_filled(),
         });
     }
@@ -135,48 +145,52 @@ impl<K: Kernel> Reactor<K> {
             let turn_began = mem::replace(&mut self.now, self.kernel.now());
             drain.turn_ends(turn_began, self.now);
         }
-        if !self.unfinished.is_empty() || self.acceptor.is_ready() {
+        if !self.ready.is_empty() || self.acceptor.is_ready() {
             return Some(Duration::ZERO);
         }
         let drain_deadline = self.phase.drain().map_or(Moment::NEVER, Drain::deadline);
-        let next = self.deadlines.next().min(self.acceptor.retry_at()).min(drain_deadline);
-        self.now.until(next)
+        let next = self.deadlines.next().min(self.acceptor.retry_at());
+        self.now.until(next.min(drain_deadline).min(self.message_log.report_at()))
     }
 
+    /// Visits each connection that waits once, first come, first served, as far as the budget goes.
+    /// Whoever is left over comes first in the next turn.
     fn serve_ready(&mut self) {
-        let mut unfinished = mem::take(&mut self.unfinished);
-        // A connection that was served twice in one turn is listed twice.
-        unfinished.sort_unstable();
-        unfinished.dedup();
-        let mut ready = mem::take(&mut self.ready);
-        for (slot, readiness) in ready.drain(..) {
-            self.serve(slot, readiness);
+        let mut budget = Budget::new(self.service.work_per_turn / 2);
+        for _ in 0..self.ready.len() {
+            if budget.is_spent() {
+                return;
+            }
+            let slot = self.ready.pop_front().expect("as many as were counted");
+            if self.connections.get_mut(slot).is_some_and(Connection::leave_queue) {
+                self.visit(slot, &mut budget);
+            }
         }
-        for slot in unfinished {
-            self.serve(slot, Readiness::READABLE);
-        }
-        // Keeps its memory for the next turn.
-        self.ready = ready;
     }
 
-    /// Lets one connection do what it can. An event may come too late for its connection.
-    fn serve(&mut self, slot: usize, readiness: Readiness) {
-        let Reactor { connections, service, phase, scratch, now, .. } = self;
-        let Some(connection) = connections.get_mut(slot) else { return };
-        if connection.closed().is_some() {
-            return;
+    /// Lets one connection do what it can, and sees to what follows from that.
+    fn visit(&mut self, slot: usize, budget: &mut Budget) {
+        if self.connections[slot].closed().is_none() {
+            self.advance(slot, budget);
+            self.follow_up(slot);
         }
-        let (peer, framing) = (connection.peer(), service.rules.framing);
-        let mut seen = |bytes: &[u8]| match framing {
-            Framing::Line => log_events::message_received(peer, bytes),
-            Framing::Stream => log_events::bytes_received(peer, bytes),
-        };
-        let turn = turn_of(service, phase, *now);
-        match connection.advance(readiness, &turn, scratch, &mut seen) {
-            Progress::Blocked | Progress::Closed => {}
-            Progress::OutOfBudget => self.unfinished.push(slot),
+    }
+
+    fn advance(&mut self, slot: usize, budget: &mut Budget) {
+        let Reactor { connections, service, phase, scratch, ready, message_log, now, .. } = self;
+        let connection = &mut connections[slot];
+        let (peer, now) = (connection.peer(), *now);
+        let mut seen = |bytes: &[u8]| message_log.received(peer, bytes, now);
+        let turn = turn_of(service, phase, now);
+        let mut visit = Budget::new(work::PER_VISIT);
+        let progress = connection.advance(&turn, scratch, &mut visit, &mut seen);
+        budget.spend(visit.spent());
+        if progress == Progress::OutOfBudget {
+            connection.tell(Readiness::READABLE);
+            if connection.join_queue() {
+                ready.push_back(slot);
+            }
         }
-        self.follow_up(slot);
     }
 
     /// After a connection has changed: remembers to reap it, or to look at it in time.
@@ -195,22 +209,23 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn accept(&mut self) {
+        let mut budget = Budget::new(self.service.work_per_turn / 4);
         self.acceptor.begin_turn(self.now);
-        loop {
+        while !budget.is_spent() {
             let open = self.connections.len() - self.closed.len();
-            match self.acceptor.next(&mut self.kernel, open, self.now) {
-                Some((socket, peer)) => self.welcome(Connection::new(socket, peer, self.now)),
-                None => return,
-            }
+            let next = self.acceptor.next(&mut self.kernel, open, self.now);
+            let Some((socket, peer)) = next else { return };
+            budget.spend(work::STEP);
+            self.welcome(Connection::new(socket, peer, self.now), &mut budget);
         }
     }
 
     /// Serves a newcomer at once, because its message is usually there already. The poll need not
     /// know of a connection that ends with that.
-    fn welcome(&mut self, connection: Connection<K::Socket>) {
+    fn welcome(&mut self, connection: Connection<K::Socket>, budget: &mut Budget) {
         log_events::got_connection(connection.peer());
         let slot = self.connections.insert(connection);
-        self.serve(slot, Readiness::READABLE);
+        self.visit(slot, budget);
         let connection = &mut self.connections[slot];
         if connection.closed().is_some() {
             return;
@@ -222,18 +237,12 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn expire(&mut self) {
-        while let Some(slot) = self.deadlines.take_due(self.now) {
-            let turn = turn_of(&self.service, &self.phase, self.now);
-            let connection = &mut self.connections[slot];
-            connection.check_at = Moment::NEVER;
-            if connection.closed().is_some() {
-                continue;
-            }
-            if connection.deadline(&turn).at <= self.now {
-                self.expire_connection(slot);
-            } else {
-                self.follow_up(slot);
-            }
+        let mut budget = Budget::new(self.service.work_per_turn / 4);
+        while !budget.is_spent()
+            && let Some(slot) = self.deadlines.take_due(self.now)
+        {
+            budget.spend(work::MESSAGE);
+            self.check_deadline(slot, &mut budget);
         }
         if self.phase.drain().is_some_and(|drain| drain.deadline() <= self.now) {
             self.abort_drain();
@@ -241,15 +250,21 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Closes a connection whose time is over, unless something has arrived that gives it more: the
-    /// process may have been stopped, and more connections may be ready than one turn is told of.
-    fn expire_connection(&mut self, slot: usize) {
-        self.serve(slot, Readiness::READABLE);
-        let turn = turn_of(&self.service, &self.phase, self.now);
+    /// process may have been stopped, and more connections may be ready than one turn can serve.
+    fn check_deadline(&mut self, slot: usize, budget: &mut Budget) {
         let connection = &mut self.connections[slot];
-        if connection.deadline(&turn).at <= self.now {
-            connection.expire(&turn);
-            self.follow_up(slot);
+        connection.check_at = Moment::NEVER;
+        if connection.closed().is_some() {
+            return;
         }
+        let turn = turn_of(&self.service, &self.phase, self.now);
+        if connection.deadline(&turn).at <= self.now {
+            connection.tell(Readiness::READABLE);
+            self.advance(slot, budget);
+            let turn = turn_of(&self.service, &self.phase, self.now);
+            self.connections[slot].expire(&turn);
+        }
+        self.follow_up(slot);
     }
 
     fn reap(&mut self) {
@@ -265,6 +280,11 @@ impl<K: Kernel> Reactor<K> {
         self.acceptor.slot_freed();
     }
 
+    fn flush_log(&mut self) {
+        self.message_log.report_if_due(self.now);
+        self.kernel.flush_log();
+    }
+
     // The way out.
 
     fn obey_signals(&mut self) {
@@ -277,6 +297,7 @@ impl<K: Kernel> Reactor<K> {
                 Phase::Draining(_) => {
                     log_events::forced_out(signal, self.connections.len());
                     self.abort_all();
+                    self.message_log.report();
                     self.phase = Phase::Stopped(Exit::Forced(signal));
                 }
                 Phase::Stopped(_) => {}
@@ -291,9 +312,11 @@ impl<K: Kernel> Reactor<K> {
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
         self.phase = Phase::Draining(Drain::begin(self.now, drain_timeout));
         self.acceptor.last_call(&mut self.kernel);
-        self.unfinished = self.connections.iter().map(|(slot, _)| slot).collect();
-        for (_, connection) in &mut self.connections {
+        for (slot, connection) in &mut self.connections {
             connection.begin_drain();
+            if connection.join_queue() {
+                self.ready.push_back(slot);
+            }
         }
     }
 
@@ -318,6 +341,7 @@ impl<K: Kernel> Reactor<K> {
     fn leave_if_drained(&mut self) {
         let is_drained = self.acceptor.is_closed() && self.connections.is_empty();
         if is_drained && self.phase.drain().is_some() {
+            self.message_log.report();
             log_events::stopped();
             self.phase = Phase::Stopped(Exit::Drained);
         }

@@ -6,7 +6,7 @@ use std::mem;
 use echo_reactor::signals::Signal;
 use rustix::io::Errno;
 
-use crate::ledger::{BeforeDrain, Link};
+use crate::ledger::{BeforeDrain, Call, Link};
 use crate::peer::Stage;
 use crate::scenario::{Millis, pick};
 use crate::tcp::Leaves;
@@ -160,6 +160,9 @@ impl World {
         self.note(|_| format!("read {id}: {result:?}"));
         self.turn.learns(&result);
         self.links[id].ledger.learns(&result);
+        if result.is_err() {
+            self.check_work(id, 0, 0);
+        }
         result
     }
 
@@ -172,10 +175,15 @@ impl World {
             *self.tally.entry("urgent byte").or_default() += 1;
         }
         let input = &peer.output[tcp.read(buffer.len())?];
-        buffer[..input.len()].copy_from_slice(input);
+        let count = input.len();
+        buffer[..count].copy_from_slice(input);
+        let messages_before = ledger.oracle.messages;
         ledger.read(&self.settings, input, self.turn.now);
-        ledger.blocked_in_turn |= input.len() < buffer.len();
-        Ok(input.len())
+        ledger.blocked_in_turn |= count < buffer.len();
+        ledger.last_call = Call::Read;
+        let messages = ledger.oracle.messages - messages_before;
+        self.check_work(id, count, messages);
+        Ok(count)
     }
 
     pub(crate) fn send(&mut self, id: usize, bytes: &[u8], leaves: Leaves) -> io::Result<usize> {
@@ -191,6 +199,12 @@ impl World {
         }
         if result.is_ok() {
             ledger.sent(tcp.accepted, self.turn.now);
+        }
+        ledger.waits_for_visit = None;
+        // The reply to what was just read belongs to the read.
+        if mem::replace(&mut ledger.last_call, Call::Other) == Call::Other {
+            let count = result.as_ref().map_or(0, |count| *count);
+            self.check_work(id, count, 0);
         }
         result
     }

@@ -18,7 +18,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 const SEEDS_TO_MEET_ALL: u64 = 20_000;
 
 /// A simulation that never gets there proves nothing about it.
-const MUST_HAPPEN: [&str; 30] = [
+const MUST_HAPPEN: [&str; 32] = [
     "aborted in the queue",
     "accepted",
     "checked to the end",
@@ -38,6 +38,7 @@ const MUST_HAPPEN: [&str; 30] = [
     "false event",
     "interrupted",
     "left in the queue",
+    "lines left out",
     "network reset",
     "no room",
     "peer leaves",
@@ -47,6 +48,7 @@ const MUST_HAPPEN: [&str; 30] = [
     "send failed",
     "short send",
     "time jump",
+    "turn full",
     "urgent byte",
     "watch failed",
 ];

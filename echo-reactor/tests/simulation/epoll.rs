@@ -80,8 +80,11 @@ impl World {
                 && is_told()
             {
                 link.tcp.take_edge();
-                link.ledger.events_in_turn += 1;
-                events.push((Source::Connection(slot), link.tcp.readiness()));
+                let readiness = link.tcp.readiness();
+                if readiness.readable {
+                    link.ledger.waits_for_visit.get_or_insert(0);
+                }
+                events.push((Source::Connection(slot), readiness));
             }
         }
         if self.strikes(self.faults.false_event) {
@@ -100,10 +103,6 @@ impl World {
             0 => Source::Listener,
             _ => Source::Connection(self.dice.usize(..self.links.len() + 2)),
         };
-        for link in &mut self.links {
-            let is_told = link.ledger.slot.is_some_and(|slot| source == Source::Connection(slot));
-            link.ledger.events_in_turn += usize::from(is_told);
-        }
         (source, readiness)
     }
 }

@@ -34,6 +34,14 @@ pub(crate) enum LogSays {
     Closed(Reason),
 }
 
+/// A call of the reactor for one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// It got something; a reply may follow.
+    Read,
+    Other,
+}
+
 /// How the replies left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
@@ -84,9 +92,12 @@ pub(crate) struct Ledger {
     pub(crate) log_says: LogSays,
     pub(crate) closed_at: Millis,
     pub(crate) before_drain: Option<BeforeDrain>,
-    pub(crate) reads_in_turn: usize,
-    /// How many events this turn brought, false ones included.
-    pub(crate) events_in_turn: usize,
+    /// What the calls for it have cost in this turn.
+    pub(crate) work_in_turn: usize,
+    /// What its last call was.
+    pub(crate) last_call: Call,
+    /// For how many turns it has waited since an event told that there is something to read.
+    pub(crate) waits_for_visit: Option<usize>,
     /// Whether this turn has found that there is nothing more to read, or no room to send.
     pub(crate) blocked_in_turn: bool,
 }
@@ -107,14 +118,15 @@ impl Ledger {
             log_says: LogSays::Nothing,
             closed_at: NEVER,
             before_drain: None,
-            reads_in_turn: 0,
-            events_in_turn: 0,
+            work_in_turn: 0,
+            last_call: Call::Other,
+            waits_for_visit: None,
             blocked_in_turn: false,
         }
     }
 
     pub(crate) fn begins_turn(&mut self) {
-        (self.reads_in_turn, self.events_in_turn, self.blocked_in_turn) = (0, 0, false);
+        (self.work_in_turn, self.blocked_in_turn) = (0, false);
     }
 
     pub(crate) fn accepted(&mut self, now: Millis) {

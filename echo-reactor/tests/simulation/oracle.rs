@@ -84,7 +84,9 @@ impl Oracle {
         let message = std::mem::take(&mut self.partial);
         self.messages += 1;
         let text = &message[..message.len() - white_space_at_end(&message)];
-        self.lines.push_back(format!("Msg: {}", python_bytes(text, SHOWN_MAX_BYTES)));
+        if settings.messages_are_logged {
+            self.lines.push_back(format!("Msg: {}", python_bytes(text, SHOWN_MAX_BYTES)));
+        }
         match settings.reply {
             Reply::Echo => self.reply.extend(message),
             Reply::Acknowledge => {
@@ -138,6 +140,9 @@ mod tests {
             reply: Reply::Acknowledge,
             messages_per_connection: 1,
             message_max_bytes: 100,
+            messages_are_logged: true,
+            message_lines_per_second: 0,
+            work_per_turn: 1,
             idle_timeout: NEVER,
             message_timeout: NEVER,
             drain_timeout: 0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use echo_reactor::config::{Framing, Reply, Rules, Service, Timeouts};
 use echo_reactor::signals::Signal;
+use echo_reactor::work;
 use fastrand::Rng;
 
 use crate::peer::{Afterwards, Pace, Peer, Quit};
@@ -22,6 +23,11 @@ pub(crate) struct Settings {
     pub(crate) reply: Reply,
     pub(crate) messages_per_connection: u32,
     pub(crate) message_max_bytes: usize,
+    /// If not, nothing is logged of a message.
+    pub(crate) messages_are_logged: bool,
+    pub(crate) message_lines_per_second: u32,
+    /// The reactor's budget for a turn.
+    pub(crate) work_per_turn: usize,
     pub(crate) idle_timeout: Millis,
     pub(crate) message_timeout: Millis,
     pub(crate) drain_timeout: Millis,
@@ -37,6 +43,7 @@ impl Settings {
                 reply: self.reply,
                 messages_per_connection: self.messages_per_connection,
                 message_max_bytes: self.message_max_bytes,
+                messages_are_logged: self.messages_are_logged,
             },
             timeouts: Timeouts {
                 idle: timeout(self.idle_timeout),
@@ -44,6 +51,8 @@ impl Settings {
             },
             connections_max: self.connections_max,
             drain_timeout: Duration::from_millis(self.drain_timeout),
+            message_lines_per_second: self.message_lines_per_second,
+            work_per_turn: self.work_per_turn,
         }
     }
 }
@@ -140,6 +149,9 @@ fn settings(dice: &mut Rng) -> Settings {
         },
         messages_per_connection: pick(dice, &[0, 0, 1, 1, 1, 2, 3, 10]),
         message_max_bytes: pick(dice, &[1, 2, 16, 100, 100, 1000, 16 * 1024, 100_000]),
+        messages_are_logged: dice.u8(..4) > 0,
+        message_lines_per_second: pick(dice, &[0, 1, 10, 10_000]),
+        work_per_turn: pick(dice, &[4, 100_000, work::PER_TURN, work::PER_TURN]),
         idle_timeout: pick(dice, &timeouts),
         message_timeout: pick(dice, &timeouts),
         drain_timeout: pick(dice, &[0, 1, 50, 700, 700, 5000, 60_000]),

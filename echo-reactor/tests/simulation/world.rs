@@ -71,6 +71,9 @@ pub(crate) struct World {
     /// What the checks remember from call to call.
     pub(crate) turn: Turn,
     pub(crate) tally: Tally,
+    /// Lines about messages that the log should have had, and those that it says were left out.
+    pub(crate) lines_missing: u64,
+    pub(crate) lines_left_out: u64,
     calls: u64,
     pub(crate) steps: u64,
     /// What has happened, if someone wants to know.
@@ -101,6 +104,8 @@ impl World {
             drain: None,
             turn: Turn::default(),
             tally: Tally::new(),
+            lines_missing: 0,
+            lines_left_out: 0,
             calls: 0,
             steps: 0,
             trace: None,
