@@ -418,14 +418,19 @@ impl<S: Socket> Connection<S> {
 
     /// In a drain, an open connection leaves once all that had arrived is read and answered.
     fn leave_if_draining(&mut self, turn: &Turn<'_>) {
-        if turn.drain.is_none() || !self.is_open() {
-            return;
+        if turn.drain.is_some() && self.is_open() {
+            self.leave(Reason::Drained, turn.now);
         }
+    }
+
+    /// Ends an open connection although its peer may go on sending: replies that are on their way
+    /// must survive that.
+    fn leave(&mut self, reason: Reason, now: Moment) {
         if self.in_flight == InFlight::NOTHING {
-            self.close(Reason::Drained);
+            self.close(reason);
         } else {
             let must_linger = !self.socket.is_all_sent();
-            self.end_output(Reason::Drained, must_linger, turn.now);
+            self.end_output(reason, must_linger, now);
         }
     }
 
@@ -456,17 +461,18 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Closes if the deadline has passed.
+    /// Ends the connection if its deadline has passed.
     pub fn expire(&mut self, turn: &Turn<'_>) {
         let Deadline { at, limit } = self.deadline(turn);
         if at > turn.now {
             return;
         }
         match (limit, &self.state) {
-            (Limit::Idle, _) => self.cut_off(Reason::IdleTimeout),
-            (Limit::Message, _) => self.close(Reason::MessageTimeout),
+            (Limit::Idle, State::Open) => self.leave(Reason::IdleTimeout, turn.now),
+            (Limit::Message, State::Open) => self.leave(Reason::MessageTimeout, turn.now),
+            (Limit::Idle, State::Flushing(_)) => self.cut_off(Reason::IdleTimeout),
             (Limit::Linger, State::Lingering { reason, .. }) => self.close(*reason),
-            (Limit::Linger | Limit::None, _) => unreachable!("{limit:?} does not hold here"),
+            (limit, state) => unreachable!("{limit:?} does not hold for {state:?}"),
         }
     }
 

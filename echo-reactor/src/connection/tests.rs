@@ -179,6 +179,23 @@ fn from_open_to_closed_at_a_deadline() {
 }
 
 #[test]
+fn from_open_to_lingering_at_a_deadline_with_a_reply_on_its_way() {
+    for (time, input, reason) in [
+        (IDLE, "answered\n", Reason::IdleTimeout),
+        (MESSAGE, "answered\nhalf a mess", Reason::MessageTimeout),
+    ] {
+        let mut life = Life::begin([bytes(input)]);
+        life.visit();
+        life.connection.socket.is_all_sent = false;
+        life.expire_after(time);
+        assert!(life.is_lingering() && life.connection.socket.has_ended_output);
+        life.arrives(Input::End);
+        life.visit();
+        assert_eq!(life.connection.closed(), Some(reason));
+    }
+}
+
+#[test]
 fn from_open_to_lingering_with_input_behind_the_last_message() {
     let mut life = Life::begin_with_one_message([bytes("the last\nand more")]);
     assert_eq!(life.visit(), Progress::Blocked);

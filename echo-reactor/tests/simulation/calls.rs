@@ -238,7 +238,11 @@ impl World {
         let result = tcp.end_output();
         ledger.learns(&result);
         if result.is_ok() {
-            ledger.output_ended(self.turn.now);
+            let now = self.turn.now;
+            ledger.output_ended(now);
+            if ledger.oracle.verdict.is_none() && self.drain.is_none() {
+                ledger.timed_out = ledger.passed_limit(&self.settings, false, now);
+            }
         }
         self.note(|_| format!("end_output {id}: {result:?}"));
         result

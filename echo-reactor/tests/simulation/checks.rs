@@ -10,7 +10,7 @@ use crate::calls::SAME_REQUEST;
 use crate::ledger::{Holder, Link, LogSays};
 use crate::oracle::{Oracle, Verdict};
 use crate::peer::Stage;
-use crate::scenario::{Millis, NEVER};
+use crate::scenario::Millis;
 use crate::tcp::End;
 use crate::world::{Listener, World};
 
@@ -305,6 +305,11 @@ impl World {
         if let Some(kind) = ledger.failure {
             return vec![Reason::Failed(kind)];
         }
+        if ledger.lingers()
+            && let Some(reason) = ledger.timed_out
+        {
+            return vec![reason];
+        }
         let now = self.turn.now;
         let has_unsent = link.unsent() > 0;
         match ledger.oracle.verdict {
@@ -316,11 +321,8 @@ impl World {
         let mut reasons = Vec::new();
         // What has arrived counts, read or not, as far as one visit goes.
         let is_at_rest = ledger.blocked_in_turn || ledger.work_in_turn >= WORK_PER_VISIT;
-        let idle = ledger.idle_deadline(&self.settings);
-        let message = if has_unsent { NEVER } else { ledger.message_deadline(&self.settings) };
-        if is_at_rest && idle.min(message) <= now {
-            let is_idle = idle <= message;
-            reasons.push(if is_idle { Reason::IdleTimeout } else { Reason::MessageTimeout });
+        if is_at_rest {
+            reasons.extend(ledger.passed_limit(&self.settings, has_unsent, now));
         }
         if self.may_abort() {
             reasons.push(Reason::Aborted);
@@ -498,6 +500,11 @@ impl World {
         let promised = match self.links[id].reason() {
             Some(Reason::Answered | Reason::MessageTooLong | Reason::PeerClosed)
                 if !lingered_too_long =>
+            {
+                owed
+            }
+            Some(Reason::IdleTimeout | Reason::MessageTimeout)
+                if !lingered_too_long && self.links[id].unsent() == 0 =>
             {
                 owed
             }

@@ -83,6 +83,8 @@ pub(crate) struct Ledger {
     message_began: Millis,
     /// When the reactor ended the output, and began to linger.
     output_ended: Option<Millis>,
+    /// The limit that had passed then, if that was why.
+    pub(crate) timed_out: Option<Reason>,
     delivery: Delivery,
     /// The peer ended its output while the reactor lingered.
     peer_ended: bool,
@@ -111,6 +113,7 @@ impl Ledger {
             last_byte: 0,
             message_began: 0,
             output_ended: None,
+            timed_out: None,
             delivery: Delivery::AtOnce,
             peer_ended: false,
             failure: None,
@@ -229,6 +232,19 @@ impl Ledger {
 
     pub(crate) fn idle_deadline(&self, settings: &Settings) -> Millis {
         self.last_byte.saturating_add(settings.idle_timeout)
+    }
+
+    /// The limit that has passed, of those that hold for an open connection: the earlier one.
+    pub(crate) fn passed_limit(
+        &self,
+        settings: &Settings,
+        has_unsent: bool,
+        now: Millis,
+    ) -> Option<Reason> {
+        let idle = self.idle_deadline(settings);
+        let message = if has_unsent { NEVER } else { self.message_deadline(settings) };
+        let reason = if idle <= message { Reason::IdleTimeout } else { Reason::MessageTimeout };
+        (idle.min(message) <= now).then_some(reason)
     }
 
     pub(crate) fn message_deadline(&self, settings: &Settings) -> Millis {
