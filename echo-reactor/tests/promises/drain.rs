@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use echo_harness::command::can_inject_faults;
 use echo_harness::peer::{End, Peer, assert_same};
-use echo_harness::server::{Setup, with_faults};
+use echo_harness::server::Setup;
+use echo_harness::strace::{can_inject_faults, with_faults};
 use echo_harness::stuck_peer::{LINE, StuckPeer, lines};
-use echo_harness::{proc, sockets, wait};
+use echo_harness::{sockets, wait};
 
 /// Longer than any test may take: a drain that ends earlier has ended by itself.
 const LONG: &str = "1h";
@@ -149,12 +149,12 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
     // Holds the server for two seconds, in which the last message and the signal come.
     let mut too_long = Peer::connect(server.port);
     too_long.send([b'x'; 501]);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     peer.send(&reply);
     sockets::wait_for_unread(server.port, reply.len());
     server.signal(Signal::TERM);
     sockets::wait_for_unread(server.port, 0);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     assert!(peer.wait_for_input(2 * reply.len()) < 3 * reply.len(), "there was room");
     peer.send("x");
     server.wait().assert_left_with(0);
@@ -171,7 +171,7 @@ fn nothing_is_let_in_behind_the_last_accept() {
     // That the queue is empty is told a second late.
     let server = with_faults("accept4:delay_exit=1000000").set("drain_timeout", LONG).start();
     server.signal(Signal::TERM);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     let address = (Ipv4Addr::LOCALHOST, server.port).into();
     let come = TcpStream::connect_timeout(&address, Duration::from_millis(100));
     let dropped = come.is_err_and(|error| error.kind() == ErrorKind::TimedOut);
@@ -373,7 +373,7 @@ fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
     peer.send(&message);
     server.log().wait_for("Message received");
     server.signal(Signal::TERM);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     server.signal(Signal::INT);
     server.log().wait_for("Listener closed");
     peer.assert_gets(message);

@@ -2,12 +2,12 @@
 
 use std::thread;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 
-use echo_harness::command::can_inject_faults;
 use echo_harness::peer::{End, Peer};
-use echo_harness::server::{Server, Setup, send_signal, with_faults};
+use echo_harness::server::{Server, Setup};
 use echo_harness::sockets;
+use echo_harness::strace::{can_inject_faults, with_faults};
 use echo_harness::stuck_peer::StuckPeer;
 
 fn assert_serves(server: &Server) {
@@ -78,7 +78,7 @@ fn signals_that_mean_nothing_change_nothing() {
     let storm = thread::spawn(move || {
         for _ in 0..200 {
             for signal in [Signal::WINCH, Signal::STOP, Signal::WINCH, Signal::CONT] {
-                send_signal(pid, signal);
+                kill_process(pid, signal).expect("the server runs");
             }
         }
     });

@@ -3,14 +3,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::Signal;
 
 use echo_harness::peer::{End, Peer, assert_same};
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 use echo_harness::{proc, sockets, wait};
 
-const MEGABYTE: usize = 1024 * 1024;
+const MEGABYTE: u64 = 1024 * 1024;
 
 fn unlimited_lines() -> Setup {
     Setup::new().set("messages_per_connection", 0)
@@ -119,10 +119,10 @@ fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
     }
 }
 
-fn limit_descriptors(server: &Server, count: u64) {
-    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
-    let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
-    prlimit(pid, Resource::Nofile, limit).expect("a process of our own");
+/// Lets the server open just `more` descriptors; returns the limit before.
+fn leave_room_for(server: &Server, more: usize) -> u64 {
+    let limit = proc::limit_for_more_descriptors(server.pid(), more).expect("the server runs");
+    proc::limit_descriptors(server.pid(), limit).expect("a process of our own")
 }
 
 const PAUSE: &str = "Accepting pauses: Too many open files";
@@ -130,8 +130,7 @@ const PAUSE: &str = "Accepting pauses: Too many open files";
 #[test]
 fn without_descriptors_it_pauses_and_goes_on_by_itself() {
     let server = unlimited_lines().start();
-    let before = proc::descriptor_limit(server.pid());
-    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 3));
+    let before = leave_room_for(&server, 3);
     let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(server.port)).collect();
     for peer in &mut peers {
         peer.send("hello\n");
@@ -140,14 +139,14 @@ fn without_descriptors_it_pauses_and_goes_on_by_itself() {
         assert_same(&peer.read(6), b"hello\n");
     }
     server.log().wait_for(PAUSE);
-    let ticks = proc::processor_ticks(server.pid());
+    let time = server.processor_time();
     // The log tells of it once a second.
     server.log().wait_for_count(PAUSE, 3);
-    let used = proc::processor_ticks(server.pid()) - ticks;
-    assert!(used < 20, "{used} ticks in two seconds of waiting");
+    let used = server.processor_time().saturating_sub(time);
+    assert!(used < Duration::from_millis(200), "{used:?} in two seconds of waiting");
     assert!(peers[3..].iter().all(|peer| !peer.has_input()));
     // Neither a new connection nor a closed one helps.
-    limit_descriptors(&server, before);
+    proc::limit_descriptors(server.pid(), before).expect("a process of our own");
     for peer in &mut peers[3..] {
         assert_same(&peer.read(6), b"hello\n");
     }
@@ -157,7 +156,7 @@ fn without_descriptors_it_pauses_and_goes_on_by_itself() {
 #[test]
 fn without_descriptors_a_closed_connection_lets_the_next_one_in() {
     let server = Setup::new().start();
-    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 1));
+    leave_room_for(&server, 1);
     let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(server.port)).collect();
     for peer in peers.iter_mut().rev() {
         peer.send("hello\n");
@@ -179,7 +178,7 @@ fn a_peer_that_never_reads_costs_no_memory() {
     let server = Setup::new().set("framing", "stream").start_silent();
     let mut other = Peer::connect(server.port);
     other.assert_echoes("hello");
-    let before = proc::resident_bytes(server.pid());
+    let before = server.resident_bytes();
 
     let mut pusher = Peer::connect(server.port);
     let mut writer = pusher.second_handle();
@@ -195,15 +194,13 @@ fn a_peer_that_never_reads_costs_no_memory() {
         let unread = sockets::unread_bytes(server.port);
         std::mem::replace(&mut last_unread, unread) == unread && unread > 0
     });
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
-    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(2 * MEGABYTE, before);
 
     let block = block();
     (0..BLOCKS).for_each(|_| assert_same(&pusher.read(block.len()), &block));
     pusher.assert_gets("");
     writing.join().expect("the server takes it all");
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
-    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(2 * MEGABYTE, before);
 }
 
 #[test]
@@ -244,11 +241,10 @@ fn ten_thousand_connections_leave_nothing_behind() {
     let server = Setup::new().set("connections_max", 200).start();
     mixed_batch(&server);
     let descriptors = without_connections(&server);
-    let memory = proc::resident_bytes(server.pid());
+    let memory = server.resident_bytes();
     (0..BATCHES).for_each(|_| mixed_batch(&server));
     assert_eq!(without_connections(&server), descriptors);
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
-    assert!(grown < MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(MEGABYTE, memory);
     let ended = server.terminate();
     ended.assert_left_with(0);
     assert_eq!(ended.log.count("Got connection"), (BATCHES + 1) * 100);
@@ -286,5 +282,5 @@ fn without_connections(server: &Server) -> usize {
             && accepted.is_multiple_of(100)
             && accepted == log.containing(") closed: ").len()
     });
-    proc::descriptors(server.pid())
+    server.descriptors()
 }

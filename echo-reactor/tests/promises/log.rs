@@ -8,13 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
-use echo_harness::command::{can_inject_faults, inject, is_available};
+use echo_harness::command::is_available;
 use echo_harness::log_lines::{Log, LogLines};
 use echo_harness::peer::Peer;
+use echo_harness::scratch;
 use echo_harness::server::{Server, Setup};
-use echo_harness::{proc, scratch};
+use echo_harness::strace::{Tracer, can_inject_faults};
 
 /// Lines of one connection: accepted, message, closed.
 const LINES_PER_CONNECTION: usize = 3;
@@ -110,10 +111,9 @@ fn unlimited_lines() -> Setup {
 fn assert_survives_a_stalled_reader(reader: impl Read + Send + 'static, writer: OwnedFd) {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, 1);
-    let memory = proc::resident_bytes(server.pid());
+    let memory = server.resident_bytes();
     talk(&server, FLOOD);
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
-    assert!(grown < 4 * 1024 * 1024, "{grown} bytes more");
+    server.assert_grown_by_less_than(4 * 1024 * 1024, memory);
 
     let log = LogLines::gather(reader);
     log.wait_for("log lines were dropped: the log's reader is too slow");
@@ -150,11 +150,10 @@ fn assert_survives_a_closed_reader(reader: impl Read, writer: OwnedFd) {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, 1);
     drop(reader);
-    let memory = proc::resident_bytes(server.pid());
+    let memory = server.resident_bytes();
     talk(&server, FLOOD);
     // What nobody will read is not kept.
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
-    assert!(grown < 512 * 1024, "{grown} bytes more");
+    server.assert_grown_by_less_than(512 * 1024, memory);
     assert_eq!(server.terminate().status.code(), Some(0));
 }
 
@@ -212,9 +211,8 @@ fn lines_that_a_full_disk_has_no_room_for_are_counted() {
         .under(&["sh", "-c", script, "sh"])
         .start_with_log(File::create(&path).expect("a file"));
     talk(&server, FLOOD);
-    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
     let unlimited = Rlimit { current: None, maximum: None };
-    prlimit(pid, Resource::Fsize, unlimited).expect("a process of our own");
+    prlimit(Some(server.pid()), Resource::Fsize, unlimited).expect("a process of our own");
     talk(&server, 1);
     assert_eq!(server.terminate().status.code(), Some(0));
     let text = fs::read_to_string(&path).expect("the log");
@@ -236,7 +234,8 @@ fn a_write_that_is_interrupted_is_repeated() {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, 10);
     let frozen = server.freeze();
-    let _strace = inject(server.pid(), "write:error=EINTR:when=1..20");
+    let fault = "write:error=EINTR:when=1..20";
+    let _strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
     server.signal(Signal::TERM);
     let log = LogLines::gather(reader);
     drop(frozen);
@@ -291,7 +290,8 @@ fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
     let server = unlimited_lines().start_with_log(writer);
     talk(&server, BACKLOG);
     let frozen = server.freeze();
-    let _strace = inject(server.pid(), "epoll_wait,epoll_pwait:error=EBADF");
+    let fault = "epoll_wait,epoll_pwait:error=EBADF";
+    let _strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
     let log = LogLines::gather(reader);
     drop(frozen);
     assert!(!server.wait().status.success());

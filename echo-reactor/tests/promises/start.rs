@@ -4,13 +4,15 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Command;
 
-use echo_harness::command::{Finished, can_inject_faults, is_available, program, run};
+use echo_harness::command::{Finished, is_available, program, run, without_settings};
 use echo_harness::peer::Peer;
-use echo_harness::server::{Setup, command_without_settings, free_port, with_faults};
+use echo_harness::ports::free_port;
+use echo_harness::server::Setup;
+use echo_harness::strace::{can_inject_faults, with_faults};
 use echo_harness::{proc, scratch};
 
 fn server(arguments: &[&str]) -> Command {
-    let mut command = command_without_settings(program("echo-reactor"));
+    let mut command = without_settings(program("echo-reactor"));
     command.args(arguments);
     command
 }
@@ -224,7 +226,7 @@ fn a_source_that_cannot_be_watched() {
 
 #[test]
 fn a_restart_at_once_gets_the_same_port() {
-    let port = free_port();
+    let port = free_port().expect("a free port");
     for round in 0..10 {
         let server = Setup::new().set("port", port).start();
         let mut open = Peer::connect(port);
@@ -259,7 +261,7 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     }
     let setup = || Setup::new().set("connections_max", 1500);
     let raised = setup().under(&["prlimit", "--nofile=64:4000"]).start();
-    let limit = proc::descriptor_limit(raised.pid());
+    let limit = proc::descriptor_limit(raised.pid()).expect("a limit");
     assert!((1500..1600).contains(&limit), "{limit}");
     raised.terminate().log.assert_lacks("WARN");
 
@@ -267,7 +269,7 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     just_enough.terminate().log.assert_lacks("WARN");
 
     let short = setup().under(&["prlimit", "--nofile=64:200"]).start();
-    assert_eq!(proc::descriptor_limit(short.pid()), 200);
+    assert_eq!(proc::descriptor_limit(short.pid()).expect("a limit"), 200);
     let ended = short.terminate();
     ended.assert_left_with(0);
     ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");

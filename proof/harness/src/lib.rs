@@ -10,12 +10,16 @@
     clippy::return_self_not_must_use
 )]
 
+pub mod child;
 pub mod command;
+pub mod interrupt;
 pub mod log_lines;
 pub mod peer;
+pub mod ports;
 pub mod proc;
 pub mod scratch;
 pub mod server;
 pub mod sockets;
+pub mod strace;
 pub mod stuck_peer;
 pub mod wait;

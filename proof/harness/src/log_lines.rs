@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::wait::CEILING;
+use crate::wait::PATIENCE;
 
 /// How many lines a failing test shows, and how much of each.
 const SHOWN_LINES: usize = 40;
@@ -47,7 +47,8 @@ impl LogLines {
     pub fn wait_for_count(&self, text: &str, count: usize) -> Vec<String> {
         let too_few = |lines: &mut Vec<Vec<u8>>| matching(lines, text).len() < count;
         let lines = self.lines.lines.lock().unwrap();
-        let (lines, waited) = self.lines.grown.wait_timeout_while(lines, CEILING, too_few).unwrap();
+        let (lines, waited) =
+            self.lines.grown.wait_timeout_while(lines, PATIENCE.limit, too_few).unwrap();
         assert!(!waited.timed_out(), "no {count} lines with {text:?} in\n{}", last(&lines));
         matching(&lines, text)
     }
@@ -97,10 +98,10 @@ impl Log {
 
     /// Every `('ip', port)` that stands behind `event` where a line's text begins.
     fn peers(&self, event: &str) -> Vec<String> {
-        let lines = self.0.iter().map(|line| String::from_utf8_lossy(line));
-        let mut peers: Vec<String> = lines
-            .filter_map(|line| {
-                let peer = line.get(TEXT_COLUMN..)?.strip_prefix(event)?;
+        let texts = self.0.iter().map(|line| String::from_utf8_lossy(text(line)));
+        let mut peers: Vec<String> = texts
+            .filter_map(|text| {
+                let peer = text.strip_prefix(event)?;
                 peer.starts_with("('")
                     .then(|| peer.split_inclusive(')').next().map(str::to_owned))?
             })
@@ -110,8 +111,11 @@ impl Log {
     }
 }
 
-/// Where the text begins, behind time and level.
-const TEXT_COLUMN: usize = "2020-04-10 23:10:54 INFO     ".len();
+/// The text of a line, behind time and level.
+pub fn text(line: &[u8]) -> &[u8] {
+    const COLUMN: usize = "2020-04-10 23:10:54 INFO     ".len();
+    line.get(COLUMN..).unwrap_or_default()
+}
 
 fn matching(lines: &[Vec<u8>], text: &str) -> Vec<String> {
     let lines = lines.iter().map(|line| String::from_utf8_lossy(line));

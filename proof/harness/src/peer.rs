@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::wait::{self, CEILING};
+use crate::wait::{self, PATIENCE};
 
 /// One end of a connection; the server has the other.
 pub struct Peer {
@@ -53,8 +53,8 @@ impl Peer {
     fn from_socket(socket: TcpStream) -> io::Result<Peer> {
         // What was sent with one call leaves as one segment, at once.
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(CEILING))?;
-        socket.set_write_timeout(Some(CEILING))?;
+        socket.set_read_timeout(Some(PATIENCE.limit))?;
+        socket.set_write_timeout(Some(PATIENCE.limit))?;
         Ok(Peer { socket })
     }
 

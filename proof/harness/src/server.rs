@@ -1,17 +1,18 @@
-//! The server as a process of its own.
+//! The server as a process of its own, for tests: what does not work panics.
 
-use std::ffi::OsStr;
 use std::fmt::Display;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::{env, process};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command::{STRACE, program};
+use crate::child::OwnedChild;
+use crate::command::{program, without_settings};
 use crate::log_lines::{Log, LogLines};
-use crate::{proc, sockets, wait};
+use crate::wait::PATIENCE;
+use crate::{proc, sockets};
 
 /// How the server is to be started.
 pub struct Setup {
@@ -21,13 +22,16 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The server of this build, on a port that the kernel chooses.
+    pub fn new() -> Setup {
+        Setup::of(&program("echo-reactor"))
+    }
+
     /// The defaults, but for the address, and without the deadlines that a slow machine could let
     /// pass in the middle of a test.
-    pub fn new() -> Setup {
-        let setup = Setup {
-            words: vec![program("echo-reactor").display().to_string()],
-            settings: Vec::new(),
-        };
+    pub fn of(program: &Path) -> Setup {
+        let words = vec![program.to_str().expect("a plain path").to_owned()];
+        let setup = Setup { words, settings: Vec::new() };
         let setup = setup.set("ip", "127.0.0.1").set("port", 0);
         setup.set("idle_timeout", "0s").set("message_timeout", "0s")
     }
@@ -56,30 +60,29 @@ impl Setup {
     /// The command, with an empty configuration file and none of the settings that this process
     /// happens to have in its own environment.
     pub fn command(&self) -> Command {
-        let mut command = command_without_settings(&self.words[0]);
+        let mut command = without_settings(&self.words[0]);
         command.args(&self.words[1..]).args(["--config", "/dev/null"]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
 
     /// Starts the server, and waits until it listens. The log has to be at level info or finer.
     pub fn start(self) -> Server {
-        let mut server = Server::spawn(self.command().stderr(Stdio::piped()));
-        let log = LogLines::gather(server.child.stderr.take().expect("a pipe"));
-        server.port = port_in(&log.wait_for("Listening on "));
-        server.log = Some(log);
-        server
+        let mut child = spawn(self.command().stderr(Stdio::piped()));
+        let log = LogLines::gather(child.stderr().expect("a pipe"));
+        let port = port_in(&log.wait_for("Listening on "));
+        Server { child, log: Some(log), port }
     }
 
     /// Starts the server with a log that the caller reads, or does not.
     pub fn start_with_log(self, log: impl Into<Stdio>) -> Server {
         let mut command = self.command();
-        let mut server = Server::spawn(command.stderr(log));
+        let child = spawn(command.stderr(log));
         // A command keeps its end of a pipe open, so that the pipe's reader would never see an end.
         drop(command);
-        server.port = sockets::wait_for_listener(server.pid());
-        server
+        let port = sockets::wait_for_listener(child.pid());
+        Server { child, log: None, port }
     }
 
     /// Starts the server without a log.
@@ -88,27 +91,8 @@ impl Setup {
     }
 }
 
-/// The kernel's side of `strace`: what a system call returns instead of what it would.
-pub fn with_faults(fault: &str) -> Setup {
-    let traced = fault.split(':').next().expect("system calls").to_owned();
-    let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
-    // With -D the server, not strace, is the process that was started.
-    let strace = ["-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    Setup::new().under(&[&STRACE[..], &strace].concat())
-}
-
-/// A command in an environment without settings of either program.
-pub fn command_without_settings(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in env::vars_os() {
-        let is_setting = |name: &str| {
-            name.starts_with("SERVER_") || name.starts_with("CLI_") || name == "RUST_LOG"
-        };
-        if name.to_str().is_some_and(is_setting) {
-            command.env_remove(name);
-        }
-    }
-    command
+fn spawn(command: &mut Command) -> OwnedChild {
+    OwnedChild::spawn(command).expect("the server can start")
 }
 
 /// The port in `… ('127.0.0.1', 12345)`.
@@ -117,17 +101,9 @@ pub fn port_in(line: &str) -> u16 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no port in {line:?}"))
 }
 
-/// A port that nobody uses and that the kernel gives to nobody: it is below those that outgoing
-/// connections get (`ip_local_port_range`, from 32768 on).
-pub fn free_port() -> u16 {
-    let first = 20_000 + u16::try_from(process::id() % 10_000).expect("below 10000");
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (first..32_768).find(is_free).expect("a free port")
-}
-
 /// A running server. Dropping it kills it.
 pub struct Server {
-    child: Child,
+    child: OwnedChild,
     /// `None` where it is not gathered here.
     log: Option<LogLines>,
     pub port: u16,
@@ -148,15 +124,9 @@ impl Ended {
 }
 
 impl Server {
-    /// From here on the process can't outlive the test, which may fail before all is known.
-    fn spawn(command: &mut Command) -> Server {
-        let child = command.stdout(Stdio::null()).spawn().expect("the program can start");
-        Server { child, log: None, port: 0 }
-    }
-
     /// The process that was started.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    pub fn pid(&self) -> Pid {
+        self.child.pid()
     }
 
     /// The log so far.
@@ -164,26 +134,46 @@ impl Server {
         self.log.as_ref().expect("a log that is gathered here")
     }
 
-    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
-        send_signal(self.pid(), signal);
+        self.child.signal(signal).expect("the server runs");
     }
 
     /// Stops the process where it is; dropping the result lets it go on.
     pub fn freeze(&self) -> Frozen {
-        self.signal(Signal::STOP);
-        proc::wait_until_stopped(self.pid());
+        self.child.stop(PATIENCE).expect("the server runs");
         Frozen { pid: self.pid() }
     }
 
-    /// Whether the process has ended.
+    /// Waits until a tracer holds the process in a system call.
+    pub fn wait_until_held(&self) {
+        proc::wait_until_held(self.pid(), PATIENCE).expect("the server runs");
+    }
+
+    pub fn descriptors(&self) -> usize {
+        proc::descriptors(self.pid()).expect("the server runs")
+    }
+
+    pub fn resident_bytes(&self) -> u64 {
+        proc::resident_bytes(self.pid()).expect("the server runs")
+    }
+
+    /// Panics if the memory has grown by so many bytes.
+    pub fn assert_grown_by_less_than(&self, bytes: u64, since: u64) {
+        let grown = self.resident_bytes().saturating_sub(since);
+        assert!(grown < bytes, "{grown} bytes more");
+    }
+
+    pub fn processor_time(&self) -> Duration {
+        proc::processor_time(self.pid()).expect("the server runs")
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
 
     /// Waits until the process has ended by itself.
     pub fn wait(mut self) -> Ended {
-        let status = wait_for_exit(&mut self.child);
+        let status = self.child.wait(PATIENCE).unwrap_or_else(|error| panic!("{error}"));
         let log = self.log.take().map_or(Log(Vec::new()), LogLines::whole);
         Ended { status, log }
     }
@@ -195,32 +185,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A stopped process, which goes on when this is dropped.
 pub struct Frozen {
-    pid: u32,
+    pid: Pid,
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        send_signal(self.pid, Signal::CONT);
+        kill_process(self.pid, Signal::CONT).expect("the server runs");
     }
-}
-
-/// Sends a signal to a process.
-pub fn send_signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, signal).expect("the process runs");
-}
-
-/// Waits until a process has ended by itself.
-pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
-    wait::until_some("the process ending", || child.try_wait().expect("a child"))
 }

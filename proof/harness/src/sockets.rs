@@ -1,9 +1,15 @@
-//! What `/proc/net/tcp` tells of the server's side of its connections (`proc_net(5)`).
+//! What the kernel tells of connections: in `/proc/net/tcp` (`proc_net(5)`), of the server's side of
+//! them, and about a socket of this process.
 //!
 //! What a test has sent has not always arrived when the call returns, not even on loopback: on a
 //! busy machine the kernel moves it later.
 
 use std::fs;
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Pid;
+use socket2::SockRef;
 
 use crate::wait;
 
@@ -22,6 +28,16 @@ struct Row {
     /// Bytes that were not read yet; for a listener, connections that were not accepted yet.
     receive_queue: usize,
     inode: String,
+}
+
+/// Whether all that was written to a socket is on its way: on this machine it arrives within moments.
+pub fn is_all_sent(socket: &impl AsFd) -> bool {
+    let options = SockRef::from(socket);
+    // With this mark it counts as writable only if nothing waits to be sent; 0 takes it away.
+    let is_marked = options.set_tcp_notsent_lowat(1).is_ok();
+    let mut writable = [PollFd::new(socket, PollFlags::OUT)];
+    let is_writable = poll(&mut writable, Some(&Timespec::default())) == Ok(1);
+    is_marked && options.set_tcp_notsent_lowat(0).is_ok() && is_writable
 }
 
 /// How many connections wait in the listen queue of `port`.
@@ -64,7 +80,7 @@ pub fn wait_for_end_on_its_way(port: u16) {
 }
 
 /// Waits until the process listens, and returns its port.
-pub fn wait_for_listener(pid: u32) -> u16 {
+pub fn wait_for_listener(pid: Pid) -> u16 {
     wait::until_some("a listener", || {
         let sockets = sockets_of(pid);
         let is_listener = |row: &Row| row.state == LISTEN && sockets.contains(&row.inode);
@@ -73,7 +89,7 @@ pub fn wait_for_listener(pid: u32) -> u16 {
 }
 
 /// The inodes of the sockets that the process has open.
-fn sockets_of(pid: u32) -> Vec<String> {
+fn sockets_of(pid: Pid) -> Vec<String> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
     let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     targets
