@@ -1,6 +1,5 @@
 //! What the log says, and what happens when nobody reads it.
 
-use std::fs;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -13,7 +12,7 @@ use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use echo_harness::command::is_available;
 use echo_harness::log_lines::{Log, LogLines};
 use echo_harness::peer::Peer;
-use echo_harness::scratch;
+use echo_harness::scratch::ScratchFile;
 use echo_harness::server::{Server, Setup};
 use echo_harness::strace::{Tracer, can_inject_faults};
 
@@ -179,14 +178,12 @@ fn stderr_may_be_closed_from_the_beginning() {
 
 #[test]
 fn a_file_gets_the_whole_log() {
-    let path = scratch::file("log");
-    fs::write(&path, "the log of another life\n").expect("a file");
-    let file = OpenOptions::new().append(true).open(&path).expect("the file");
+    let log = ScratchFile::new("log", "the log of another life\n");
+    let file = OpenOptions::new().append(true).open(&log).expect("the file");
     let server = unlimited_lines().start_with_log(file);
     talk(&server, FLOOD);
     assert_eq!(server.terminate().status.code(), Some(0));
-    let text = fs::read_to_string(&path).expect("the log");
-    fs::remove_file(&path).expect("the log");
+    let text = log.content();
     assert!(text.starts_with("the log of another life\n"));
     assert_eq!(text.lines().count(), 1 + OTHER_LINES + 2 + FLOOD);
 }
@@ -205,18 +202,17 @@ fn lines_that_a_full_disk_has_no_room_for_are_counted() {
     if !is_available(&["prlimit", "--version"]) {
         return;
     }
-    let path = scratch::file("full");
+    let log = ScratchFile::new("full", "");
     let script = "trap '' XFSZ; exec prlimit --fsize=10000:unlimited \"$@\"";
     let server = unlimited_lines()
         .under(&["sh", "-c", script, "sh"])
-        .start_with_log(File::create(&path).expect("a file"));
+        .start_with_log(File::create(&log).expect("a file"));
     talk(&server, FLOOD);
     let unlimited = Rlimit { current: None, maximum: None };
     prlimit(Some(server.pid()), Resource::Fsize, unlimited).expect("a process of our own");
     talk(&server, 1);
     assert_eq!(server.terminate().status.code(), Some(0));
-    let text = fs::read_to_string(&path).expect("the log");
-    fs::remove_file(&path).expect("the log");
+    let text = log.content();
     let (reports, events): (Vec<&str>, Vec<&str>) =
         text.lines().partition(|line| line.contains("dropped: the log's reader is too slow"));
     let dropped: usize = reports.iter().map(|report| dropped_lines(report)).sum();

@@ -17,6 +17,7 @@ pub mod log_lines;
 pub mod peer;
 pub mod ports;
 pub mod proc;
+pub mod process;
 pub mod scratch;
 pub mod server;
 pub mod sockets;

@@ -1,7 +1,7 @@
-//! A peer of the server: a blocking socket, and what can be done to it.
+//! A peer of the program that is tested: a blocking socket, and what can be done to it.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::net::SendFlags;
@@ -9,7 +9,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::wait::{self, PATIENCE};
 
-/// One end of a connection; the server has the other.
+/// One end of a connection; the program that is tested has the other.
 pub struct Peer {
     socket: TcpStream,
 }
@@ -50,6 +50,12 @@ impl Peer {
         Peer::from_socket(socket.into()).expect("options are taken")
     }
 
+    /// Waits for a client to connect.
+    pub fn accept(listener: &TcpListener) -> Peer {
+        let (socket, _) = listener.accept().expect("a connection");
+        Peer::from_socket(socket).expect("options are taken")
+    }
+
     fn from_socket(socket: TcpStream) -> io::Result<Peer> {
         // What was sent with one call leaves as one segment, at once.
         socket.set_nodelay(true)?;
@@ -58,10 +64,14 @@ impl Peer {
         Ok(Peer { socket })
     }
 
-    /// This end's address, as the server's log shows it.
+    /// This end's address, as a log shows it.
     pub fn name(&self) -> String {
-        let address = self.socket.local_addr().expect("an address");
-        format!("('{}', {})", address.ip(), address.port())
+        name(self.socket.local_addr())
+    }
+
+    /// The other end's address, as a log shows it.
+    pub fn other_name(&self) -> String {
+        name(self.socket.peer_addr())
     }
 
     /// A second handle, for a thread that writes while this one reads.
@@ -71,7 +81,7 @@ impl Peer {
 
     /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).expect("the server takes input");
+        self.try_send(bytes).expect("input is taken");
     }
 
     /// Sends all of `bytes`, if the connection lasts.
@@ -82,7 +92,7 @@ impl Peer {
     /// Sends `bytes` and the end of the output in one segment.
     pub fn send_with_end(&mut self, bytes: &[u8]) {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        let sent = rustix::net::send(&self.socket, bytes, flags).expect("the server takes input");
+        let sent = rustix::net::send(&self.socket, bytes, flags).expect("input is taken");
         assert_eq!(sent, bytes.len());
         self.end_output();
     }
@@ -101,7 +111,7 @@ impl Peer {
             match self.socket.write(&bytes[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("the server takes input: {error}"),
+                Err(error) => panic!("input is taken: {error}"),
             }
         }
         self.socket.set_nonblocking(false).expect("a socket can be");
@@ -118,6 +128,13 @@ impl Peer {
         let mut bytes = vec![0; count];
         self.socket.read_exact(&mut bytes).expect("that many bytes");
         bytes
+    }
+
+    /// Reads a line, behind which nothing else may come yet.
+    pub fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(&self.socket).read_line(&mut line).expect("a line of text");
+        line
     }
 
     /// Reads what comes as long as `condition` holds.
@@ -179,6 +196,11 @@ impl Peer {
     pub fn reset(self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("an option");
     }
+}
+
+fn name(address: io::Result<SocketAddr>) -> String {
+    let address = address.expect("an address");
+    format!("('{}', {})", address.ip(), address.port())
 }
 
 /// Like `assert_eq!`, but shows where the difference is instead of megabytes of both.
