@@ -10,6 +10,8 @@
     clippy::return_self_not_must_use
 )]
 
+pub const MEGABYTE: usize = 1024 * 1024;
+
 pub mod child;
 pub mod command;
 pub mod interrupt;
