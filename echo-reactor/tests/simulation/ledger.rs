@@ -286,9 +286,9 @@ impl Link {
     /// Whether the reactor has no business with it any more, once a drain has begun: it has nothing
     /// to read, to send, or to wait for.
     pub(crate) fn is_idle_in_drain(&self) -> bool {
-        let Ledger { before_drain, oracle, .. } = &self.ledger;
+        let Ledger { before_drain, oracle, timed_out, .. } = &self.ledger;
         let had_all = before_drain.is_some_and(|then| then.all_sent == Some(self.tcp.accepted));
-        oracle.verdict.is_none() && (had_all || !self.ledger.lingers())
+        oracle.verdict.is_none() && timed_out.is_none() && (had_all || !self.ledger.lingers())
     }
 
     /// When the reactor must have closed it, unless something happens before.
