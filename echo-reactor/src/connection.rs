@@ -270,10 +270,9 @@ impl<S: Socket> Connection<S> {
         let messages_before = self.echo.messages();
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
         budget.spend(count);
-        if echo::looks_at_each_message(turn.rules) {
-            let messages = self.echo.messages() - messages_before;
-            budget.spend(messages as usize * work::MESSAGE);
-        }
+        let messages = (self.echo.messages() - messages_before) as usize;
+        let looks_at_each = echo::looks_at_each_message(turn.rules);
+        budget.spend(messages * if looks_at_each { work::MESSAGE } else { work::NEWLINE });
         if !was_mid_message || !answer.reply.is_empty() {
             self.message_began = turn.now;
         }

@@ -1,0 +1,219 @@
+//! How long one turn takes, whatever 300 peers send: the real reactor on the real kernel, in this
+//! process, so that the processor time of each turn can be taken.
+//!
+//! ```text
+//! cargo test --release -p echo-reactor --test turns -- --nocapture
+//! ```
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use echo_common::logger::{self, Target};
+use echo_reactor::config::{Config, Framing, Service};
+use echo_reactor::deadlines::Moment;
+use echo_reactor::kernel::Kernel;
+use echo_reactor::linux::Linux;
+use echo_reactor::log_outlet::LogOutlet;
+use echo_reactor::peer::Peer;
+use echo_reactor::reactor::Reactor;
+use echo_reactor::signals::Request;
+use echo_reactor::source::{Readiness, Source};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::time::{ClockId, clock_gettime};
+
+const PEERS: usize = 300;
+const LOAD: Duration = Duration::from_secs(1);
+/// What no turn may take of the processor. A build without optimisation is not held to it.
+const LONGEST_TURN: Duration = Duration::from_millis(10);
+/// How late a drain may end after its deadline.
+const LATEST_EXIT: Duration = Duration::from_millis(50);
+
+/// The real kernel, and the processor time from the end of each sleep to the beginning of the next.
+struct Stopwatch {
+    linux: Linux,
+    woke_at: Option<Duration>,
+    /// How long the turn before took.
+    before: Duration,
+    /// All but the last turn, which closes whatever is left at the drain's deadline.
+    longest: Duration,
+    turns: u64,
+    report: mpsc::Sender<(Duration, u64)>,
+}
+
+impl Stopwatch {
+    fn turn_ends(&mut self) {
+        if let Some(woke_at) = self.woke_at {
+            self.longest = self.longest.max(self.before);
+            self.before = thread_time().saturating_sub(woke_at);
+            self.turns += 1;
+        }
+    }
+}
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        self.turn_ends();
+        let _ = self.report.send((self.longest, self.turns));
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).expect("no time before the start");
+    Duration::new(seconds, u32::try_from(time.tv_nsec).expect("less than a second"))
+}
+
+impl Kernel for Stopwatch {
+    type Socket = <Linux as Kernel>::Socket;
+
+    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness)) {
+        self.turn_ends();
+        let mut woke_at = None;
+        let mut hand_on = hand_on;
+        self.linux.wait(timeout, |source, readiness| {
+            woke_at.get_or_insert_with(thread_time);
+            hand_on(source, readiness);
+        });
+        self.woke_at = Some(woke_at.unwrap_or_else(thread_time));
+    }
+
+    fn now(&self) -> Moment {
+        self.linux.now()
+    }
+
+    fn requests(&mut self, obey: impl FnMut(Request)) {
+        self.linux.requests(obey);
+    }
+
+    fn accept(&mut self) -> io::Result<(Self::Socket, Peer)> {
+        self.linux.accept()
+    }
+
+    fn watch(&mut self, socket: &mut Self::Socket, source: Source) -> io::Result<()> {
+        self.linux.watch(socket, source)
+    }
+
+    fn shut_queue(&mut self) {
+        self.linux.shut_queue();
+    }
+
+    fn close_listener(&mut self) {
+        self.linux.close_listener();
+    }
+
+    fn flush_log(&mut self) {
+        self.linux.flush_log();
+    }
+}
+
+/// What the peers do all the time: send this over and over, and read what comes back.
+struct Load {
+    name: &'static str,
+    service: Service,
+    input: Vec<u8>,
+}
+
+fn loads() -> Vec<Load> {
+    let mut service = Config::default().service(true, 10_000);
+    // Each connection may be cut by nothing but the drain.
+    service.timeouts.idle = Duration::MAX;
+    service.timeouts.message = Duration::MAX;
+    let mut unlimited = service;
+    unlimited.rules.messages_per_connection = 0;
+    let mut every_line = unlimited;
+    every_line.message_lines_per_second = 0;
+    let mut stream = unlimited;
+    stream.rules.framing = Framing::Stream;
+    let mut unlogged = unlimited;
+    unlogged.rules.messages_are_logged = false;
+    let large_lines = [vec![b'x'; 16 * 1024 - 1], b"\n".to_vec()].concat().repeat(16);
+    let empty_lines = vec![b'\n'; 256 * 1024];
+    vec![
+        Load { name: "empty lines", service: unlimited, input: empty_lines.clone() },
+        Load {
+            name: "empty lines, every one logged",
+            service: every_line,
+            input: empty_lines.clone(),
+        },
+        Load { name: "empty lines, none logged", service: unlogged, input: empty_lines.clone() },
+        Load { name: "large lines", service: unlimited, input: large_lines.clone() },
+        Load { name: "a stream", service: stream, input: large_lines },
+        Load { name: "input behind the last message", service, input: empty_lines },
+    ]
+}
+
+#[test]
+fn no_turn_is_long_and_no_drain_is_late() {
+    logger::init("info", Target::Pipe(Box::new(io::sink())));
+    for load in loads() {
+        let Load { name, service, input } = load;
+        let mut linux = Linux::new(LogOutlet::to_stderr()).expect("an epoll instance");
+        let address = linux.listen((Ipv4Addr::LOCALHOST, 0).into(), 1024).expect("a free port");
+        let (report, result) = mpsc::channel();
+        let watch = Stopwatch {
+            linux,
+            woke_at: None,
+            before: Duration::ZERO,
+            longest: Duration::ZERO,
+            turns: 0,
+            report,
+        };
+        let stop = AtomicBool::new(false);
+        let late = thread::scope(|scope| {
+            let server = scope.spawn(move || Reactor::new(watch, service).run());
+            scope.spawn(|| flood(address, &input, &stop));
+            thread::sleep(LOAD);
+            let asked = Instant::now();
+            kill_process(getpid(), Signal::TERM).expect("this process runs");
+            server.join().expect("no panic");
+            stop.store(true, Ordering::Relaxed);
+            asked.elapsed().saturating_sub(service.drain_timeout)
+        });
+        let (longest, turns) = result.recv().expect("a report");
+        println!(
+            "{PEERS} peers, {name}: longest of {turns} turns {longest:.1?}, exit {late:.1?} late"
+        );
+        if !cfg!(debug_assertions) {
+            assert!(longest <= LONGEST_TURN, "{name}: a turn of {longest:?}");
+            assert!(late <= LATEST_EXIT, "{name}: {late:?} after the drain's deadline");
+        }
+    }
+}
+
+/// All peers in one thread. A connection that is closed is made again, as long as that works.
+fn flood(address: SocketAddr, input: &[u8], stop: &AtomicBool) {
+    let mut peers: Vec<Option<TcpStream>> = (0..PEERS).map(|_| connect(address)).collect();
+    let mut replies = vec![0; 256 * 1024];
+    while !stop.load(Ordering::Relaxed) {
+        for peer in &mut peers {
+            let goes_on =
+                peer.as_mut().is_some_and(|stream| talk(stream, input, &mut replies).is_ok());
+            if !goes_on {
+                *peer = connect(address);
+            }
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Some(stream)
+}
+
+fn talk(stream: &mut TcpStream, input: &[u8], replies: &mut [u8]) -> io::Result<()> {
+    let is_over = |result: &io::Result<usize>| match result {
+        Ok(_) => false,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    };
+    let sent = stream.write(input);
+    if is_over(&sent) {
+        return sent.map(|_| ());
+    }
+    let read = stream.read(replies);
+    if is_over(&read) { read.map(|_| ()) } else { Ok(()) }
+}
