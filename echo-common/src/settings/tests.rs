@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -164,9 +166,8 @@ fn what_is_not_yaml_is_one_line_with_its_place() {
         ("server:\n  port: 1\n name: a", ":3: "),
         ("server:\n  port: 1: 2", ":2: "),
         ("server:\n  port: *a", ":2: "),
-        ("a: 1\n---\nb: 2\n", ": "),
         ("@", ":1: "),
-        ("server: \0", ":"),
+        ("---\n@", ":2: "),
     ] {
         let error = apply(text).expect_err(text);
         let start = format!("config.yaml{place}");
@@ -174,6 +175,38 @@ fn what_is_not_yaml_is_one_line_with_its_place() {
         assert!(error.contains("not valid YAML: "), "{text:?}: {error}");
         assert!(!error.contains('\n'), "{text:?}: {error}");
     }
+}
+
+#[test]
+fn a_second_document_is_named_with_its_line() {
+    for (text, line) in [
+        ("server:\n---\nserver:\n", 3),
+        ("---\nserver:\n  port: 1\n---\n\n# empty\n", 7),
+        ("server:\n...\nserver: {", 3),
+        ("server:\n---\n[1]\n---\nx", 3),
+        ("server:\n---\n!tag x", 3),
+        ("server:\n---\n@", 3),
+    ] {
+        let expected = "a second document begins here; only one is allowed";
+        assert_eq!(apply(text), Err(format!("config.yaml:{line}: {expected}")), "{text:?}");
+    }
+    assert_eq!(apply("---\nserver:\n...\n"), Ok(Sample::default()));
+}
+
+#[test]
+fn a_character_that_yaml_forbids_is_named_with_its_line() {
+    for (text, expected) in [
+        ("server:\n  name: \0\n", ":2: the character U+0000 is not allowed"),
+        ("server:\n\n\n# \x1b[2J\n", ":4: the character U+001B is not allowed"),
+        ("server:\n  name: a\u{80}\n", ":2: the character U+0080 is not allowed"),
+        ("server:\r\n  name: \u{ffff}\r\n", ":2: the character U+FFFF is not allowed"),
+    ] {
+        let file = TemporaryPath::with("forbidden", text);
+        let error = load_from(&file.0, &[]).expect_err(text);
+        assert!(error.ends_with(expected), "{text:?}: {error}");
+    }
+    let file = TemporaryPath::with("allowed", "server:\r\n  name: \"a\tb\u{85}\u{a0}é\"\r\n");
+    load_from(&file.0, &[]).expect("valid");
 }
 
 #[test]
@@ -195,12 +228,23 @@ fn files_that_cannot_be_read() {
     let error = load_from(&binary.0.join("below_a_file"), &[]).unwrap_err();
     assert!(error.contains("cannot be read: "), "{error}");
 
-    // Nothing is mapped at its start, so that it can be opened and not read.
+    // No memory is mapped at address 0, so the file opens and cannot be read.
     let error = load_from(Path::new("/proc/self/mem"), &[]).unwrap_err();
     assert!(error.contains("cannot be read: Input/output error"), "{error}");
 
     let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
-    assert!(error.contains("larger than 65536 bytes"), "{error}");
+    assert!(error.contains("it is larger than 65536 bytes"), "{error}");
+
+    // Opening a FIFO that has no writer, or reading from one that has, would wait for ever.
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let pipe = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let error = load_from(Path::new(&pipe), &[]).unwrap_err();
+    assert!(error.ends_with("cannot be read: it is not a regular file"), "{error}");
+
+    let socket = TemporaryPath::new("socket");
+    let _listener = UnixListener::bind(&socket.0).expect("a socket");
+    let error = load_from(&socket.0, &[]).unwrap_err();
+    assert!(error.contains("cannot be read: "), "{error}");
 }
 
 #[test]
