@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use echo_common::setting::{self, Setting};
+use echo_common::setting::{DURATION_MAX, Setting, key};
 use echo_common::settings::Section;
 
 const ID_MAX_CHARS: usize = 64;
@@ -45,15 +45,26 @@ impl Section for Config {
     const NAME: &'static str = "client";
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
-        let some_time = Duration::from_millis(1)..=setting::DURATION_MAX;
-        let any_time = Duration::ZERO..=setting::DURATION_MAX;
+        let some_time = Duration::from_millis(1)..=DURATION_MAX;
+        let any_time = Duration::ZERO..=DURATION_MAX;
         vec![
-            setting::parsed("id", &mut self.id, ClientId::ALLOWED),
-            setting::parsed("server_address", &mut self.server_address, ServerAddress::ALLOWED),
-            setting::duration("loop_lapse", &mut self.loop_lapse, some_time),
-            setting::duration("loop_period", &mut self.loop_period, any_time.clone()),
-            setting::whole("loop_amount", &mut self.loop_amount, 0..=u64::MAX),
-            setting::duration("retry_timeout", &mut self.retry_timeout, any_time),
+            key("id", "Name in messages and log lines.").parsed(&mut self.id, ClientId::ALLOWED),
+            key(
+                "server_address",
+                "Where the server is. Its name is looked up for each connection.",
+            )
+            .parsed(&mut self.server_address, ServerAddress::ALLOWED),
+            key("loop_lapse", "How long messages are sent. A wait between messages ends with it.")
+                .duration(&mut self.loop_lapse, some_time),
+            key("loop_period", "Wait between two messages.")
+                .duration(&mut self.loop_period, any_time.clone()),
+            key("loop_amount", "Messages to send. 0 is no limit, so that loop_lapse alone counts.")
+                .whole(&mut self.loop_amount, 0..=u64::MAX),
+            key(
+                "retry_timeout",
+                "How long a message without a reply is sent again. 0s is not at all.",
+            )
+            .duration(&mut self.retry_timeout, any_time),
         ]
     }
 }

@@ -10,6 +10,20 @@
 //! 5. [`stop`]: how a signal reaches a thread that blocks
 //! 6. [`supervisor`]: the two threads, and the exit code
 //! 7. [`log_events`]: every line that the client can print
+//!
+//! # Who knows whom
+//!
+//! A module uses only the modules behind its colon, all of which stand below it. A test checks this.
+//!
+//! ```text
+//! supervisor: config, log_events, main_loop, round, stop
+//! main_loop: config, log_events, retry, round, stop
+//! round: config, log_events, stop
+//! log_events: config
+//! config:
+//! retry:
+//! stop:
+//! ```
 
 #![warn(missing_docs)]
 

@@ -9,6 +9,21 @@
 //! 5. [`logger`]: the form of a log line
 //! 6. [`repr`]: bytes and addresses written as Python writes them
 //!
+//! # Who knows whom
+//!
+//! A module uses only the modules behind its colon, all of which stand below it. A test checks this.
+//!
+//! ```text
+//! start: arguments, help, settings
+//! help: arguments, settings, text
+//! arguments: repr
+//! settings: logger, repr, setting, text
+//! setting:
+//! logger:
+//! repr:
+//! text:
+//! ```
+//!
 //! There is no protocol in here: server and client share none, so that each can judge the other.
 
 #![warn(missing_docs)]
@@ -20,5 +35,6 @@ pub mod repr;
 pub mod setting;
 pub mod settings;
 mod start;
+mod text;
 
 pub use start::{USAGE_ERROR, fail, start};

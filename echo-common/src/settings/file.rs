@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::{LogSection, SECTIONS, Section, SettingsError};
+use super::{Log, SECTIONS, Section, SettingsError};
 use crate::repr::printable;
 use crate::setting::Setting;
 
@@ -98,7 +98,7 @@ pub(super) fn apply(
     path: &Path,
     text: &str,
     own: &mut impl Section,
-    log: &mut LogSection,
+    log: &mut Log,
 ) -> Result<(), SettingsError> {
     check_syntax(path, text)?;
     let file = FileReader { own, log };
@@ -170,7 +170,7 @@ fn without_place(error: &serde_yaml::Error) -> String {
 /// Reads the top level: the sections.
 struct FileReader<'a, S> {
     own: &'a mut S,
-    log: &'a mut LogSection,
+    log: &'a mut Log,
 }
 
 impl<'de, S: Section> Visitor<'de> for FileReader<'_, S> {
@@ -185,7 +185,7 @@ impl<'de, S: Section> Visitor<'de> for FileReader<'_, S> {
         while let Some(section) = map.next_key_seed(&mut names)? {
             if section == S::NAME {
                 map.next_value_seed(SectionReader(&mut *self.own))?;
-            } else if section == LogSection::NAME {
+            } else if section == Log::NAME {
                 map.next_value_seed(SectionReader(&mut *self.log))?;
             } else {
                 map.next_value::<IgnoredAny>()?;

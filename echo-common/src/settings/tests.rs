@@ -11,6 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::setting::key;
 
 mod fuzz;
 
@@ -36,10 +37,11 @@ impl Section for Sample {
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
         vec![
-            setting::whole("port", &mut self.port, 0..=65_535),
-            setting::duration("period", &mut self.period, Duration::ZERO..=HOUR),
-            setting::choice("reply_mode", &mut self.echo, &[("echo", true), ("none", false)]),
-            setting::parsed("name", &mut self.name, "a name"),
+            key("port", "Port to listen on.").whole(&mut self.port, 0..=65_535),
+            key("period", "Wait: it matters.").duration(&mut self.period, Duration::ZERO..=HOUR),
+            key("reply_mode", "echo: the same. none: nothing.")
+                .choice(&mut self.echo, &[("echo", true), ("none", false)]),
+            key("name", "What it is called.").parsed(&mut self.name, "a name"),
         ]
     }
 
@@ -74,14 +76,23 @@ impl Drop for TemporaryPath {
 }
 
 fn load_from(path: &Path, environment: &[(&str, &str)]) -> Result<Settings<Sample>, String> {
+    load_with_flags(path, environment, &[])
+}
+
+fn load_with_flags(
+    path: &Path,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Settings<Sample>, String> {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-    load(path, "SERVER", environment).map_err(|error| error.to_string())
+    let flags = flags.iter().map(|(flag, value)| ((*flag).to_owned(), value.into()));
+    load(path, "SERVER", environment, flags).map_err(|error| error.to_string())
 }
 
 /// Without a file, so that only the text and the environment count.
 fn apply(text: &str) -> Result<Sample, String> {
     let mut sample = Sample::default();
-    let mut log = LogSection::default();
+    let mut log = Log::default();
     file::apply(Path::new("config.yaml"), text, &mut sample, &mut log)
         .map(|()| sample)
         .map_err(|error| error.to_string())
@@ -92,7 +103,8 @@ fn an_absent_file_means_defaults_and_says_so() {
     let path = TemporaryPath::new("absent");
     let settings = load_from(&path.0, &[]).expect("defaults");
     assert_eq!(settings.section, Sample::default());
-    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.log_filter.to_string(), "info");
+    assert_eq!(settings.log, Log::default());
     assert_eq!(settings.notes, [format!("{} not found, using defaults", path.0.display())]);
 }
 
@@ -133,12 +145,11 @@ fn every_mistake_in_the_file_has_its_line() {
         ("server:\n  port: [1]", format!(":2: server.port: sequence is not {port}")),
         ("server:\n  port:\n    a: 1", format!(":3: server.port: map is not {port}")),
         ("server:\n  port: |\n    1\n", format!(r#":2: server.port: "1\n" is not {port}"#)),
+        ("log:\n  level: loud", format!(":2: log.level: \"loud\" is not {}", Filter::ALLOWED)),
         (
-            "log:\n  level: loud",
-            ":2: log.level: \"loud\" is not one of: off, error, warn, info, debug, trace"
-                .to_owned(),
+            "log:\n  levle: info",
+            ":2: log: unknown key levle; allowed: level, message_lines_per_second".to_owned(),
         ),
-        ("log:\n  levle: info", ":2: log: unknown key levle; allowed: level".to_owned()),
         ("server:\n  port: 1\n  port: 2", ":3: server: key port is there twice".to_owned()),
         ("server:\n  port: 1\nserver:\n", ":3: section server is there twice".to_owned()),
         ("server: 5", ":1: server: integer `5` is not a mapping of keys to values".to_owned()),
@@ -262,14 +273,64 @@ fn the_environment_wins() {
     let settings = load_from(&path.0, &variables).expect("valid");
     let expected = Sample { port: 2, echo: false, name: "file".to_owned(), ..Sample::default() };
     assert_eq!(settings.section, expected);
-    assert_eq!(settings.log_filter, "info,echo_reactor=debug");
+    assert_eq!(settings.log_filter.to_string(), "info,echo_reactor=debug");
     assert!(settings.notes.is_empty(), "{:?}", settings.notes);
 }
 
 #[test]
 fn an_empty_rust_log_counts_as_not_set() {
     let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "")]).expect("valid");
-    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.log_filter.to_string(), "info");
+}
+
+#[test]
+fn the_section_log_is_set_in_every_way() {
+    let path = TemporaryPath::with("log", "log: {level: WARN, message_lines_per_second: 1}");
+    let from_file = load_from(&path.0, &[]).expect("valid");
+    assert_eq!(from_file.log_filter.to_string(), "warn");
+    assert_eq!(from_file.log.message_lines_per_second, 1);
+
+    // LOG_LEVEL is none of ours, and other programs use it.
+    let variables =
+        [("LOG_MESSAGE_LINES_PER_SECOND", "2"), ("RUST_LOG", "debug"), ("LOG_LEVEL", "loud")];
+    let from_environment = load_from(&path.0, &variables).expect("valid");
+    assert_eq!(from_environment.log_filter.to_string(), "debug");
+    assert_eq!(from_environment.log.message_lines_per_second, 2);
+    assert!(from_environment.notes.is_empty(), "{:?}", from_environment.notes);
+
+    let flags = [("log-level", "trace"), ("log-message-lines-per-second", "0")];
+    let from_flags = load_with_flags(&path.0, &variables, &flags).expect("valid");
+    assert_eq!(from_flags.log_filter.to_string(), "trace");
+    assert_eq!(from_flags.log.message_lines_per_second, 0);
+}
+
+#[test]
+fn a_flag_wins_over_all_and_the_last_one_over_the_others() {
+    let path = TemporaryPath::with("flags", "server: {port: 1, period: 1s, name: file}");
+    let variables = [("SERVER_PORT", "2"), ("SERVER_PERIOD", "2s")];
+    let flags = [("port", "3"), ("reply-mode", "none"), ("port", "4")];
+    let settings = load_with_flags(&path.0, &variables, &flags).expect("valid");
+    let period = Duration::from_secs(2);
+    assert_eq!(settings.section, Sample { port: 4, period, echo: false, name: "file".to_owned() });
+}
+
+#[test]
+fn a_mistake_in_a_flag_names_it() {
+    for (flag, value, expected) in [
+        ("port", "abc", "--port: \"abc\" is not a whole number from 0 to 65535"),
+        ("reply-mode", "", "--reply-mode: \"\" is not one of echo, none"),
+        ("log-level", "inof", "--log-level: \"inof\" is not a level"),
+        ("reply_mode", "none", "--reply_mode is not a flag"),
+    ] {
+        let error = load_with_flags(Path::new("/dev/null"), &[], &[(flag, value)]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let not_text = [("name".to_owned(), OsString::from_vec(vec![0xff]))];
+    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", [], not_text).unwrap_err();
+    assert_eq!(error.to_string(), "--name: the value is not UTF-8 text");
+    let known =
+        ["port", "period", "reply-mode", "name", "log-level", "log-message-lines-per-second"];
+    assert_eq!(flags::<Sample>(), known);
 }
 
 #[test]
@@ -288,19 +349,15 @@ fn a_mistake_in_the_environment_names_the_variable() {
         (
             "RUST_LOG",
             "info/a\nserver: b",
-            format!("RUST_LOG: \"info/a\\nserver: b\" is not {}", logger_allowed()),
+            format!("RUST_LOG: \"info/a\\nserver: b\" is not {}", Filter::ALLOWED),
         ),
-        ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", logger_allowed())),
+        ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", Filter::ALLOWED)),
     ] {
         assert_eq!(load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(), expected);
     }
     let not_text = [("SERVER_NAME".into(), OsString::from_vec(vec![0xff]))];
-    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text).unwrap_err();
+    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text, []).unwrap_err();
     assert_eq!(error.to_string(), "SERVER_NAME: the value is not UTF-8 text");
-}
-
-fn logger_allowed() -> &'static str {
-    crate::logger::FILTER_ALLOWED
 }
 
 #[test]
@@ -315,16 +372,29 @@ fn a_variable_of_no_key_is_only_noted() {
 
 #[test]
 fn printed_as_a_line_and_as_a_file() {
-    let settings = load_from(Path::new("/dev/null"), &[("SERVER_NAME", "::")]).expect("valid");
-    let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log: info";
+    let variables = [("SERVER_NAME", "::"), ("RUST_LOG", "a=warn")];
+    let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
+    let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log.level: a=warn | \
+                log.message_lines_per_second: 10000";
     assert_eq!(settings.summary(), line);
-    let yaml = "server:\n  port: 12345\n  period: 10s\n  reply_mode: echo\n  name: '::'\nlog:\n  level: info\n";
+    let yaml = "\
+server:
+  # Port to listen on.
+  port: 12345
+  # Wait: it matters.
+  period: 10s
+  # echo: the same. none: nothing.
+  reply_mode: echo
+  # What it is called.
+  name: '::'
+log:
+  # Lines of this level and of more serious levels are logged.
+  level: a=warn
+  # The server logs at most this many lines about single messages in a second, and one line that
+  # counts the rest. 0 is no limit.
+  message_lines_per_second: 10000
+";
     assert_eq!(settings.to_yaml().expect("yaml"), yaml);
-
-    let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "a=warn")]).expect("valid");
-    assert!(settings.summary().ends_with("log: a=warn"));
-    let yaml = settings.to_yaml().expect("yaml");
-    assert!(yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"), "{yaml}");
 }
 
 #[test]
@@ -353,11 +423,13 @@ proptest! {
     fn what_is_printed_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
         let sample = Sample { port, period: Duration::from_millis(ms), echo, name };
         let mut copy = Sample { name: sample.name.clone(), ..sample };
+        let mut log = Log::default();
+        let entries = named("SERVER", &mut copy, &mut log).into_iter().map(Entry::from).collect();
         let settings = Settings {
-            own: entries(&mut copy),
+            entries,
             section: copy,
-            log_filter: "info".to_owned(),
-            log: entries(&mut LogSection::default()),
+            log,
+            log_filter: Filter::default(),
             notes: Vec::new(),
         };
         prop_assert_eq!(apply(&settings.to_yaml().expect("yaml")), Ok(sample));

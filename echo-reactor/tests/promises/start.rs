@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 
 use echo_harness::command::{Finished, can_inject_faults, is_available, program, run};
@@ -271,4 +272,27 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     let ended = short.terminate();
     ended.assert_left_with(0);
     ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment() {
+    let mut command =
+        server(&["--check", "--config", "/dev/null", "--port=3", "--log-level", "debug"]);
+    let checked = run(command.env("SERVER_PORT", "2").env("RUST_LOG", "warn"));
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    for line in ["  port: 3\n", "  level: debug\n"] {
+        assert!(checked.stdout.contains(line), "no {line:?} in {}", checked.stdout);
+    }
+    let mistaken = run(server(&["--port", "65536"]).env("SERVER_PORT", "2"));
+    assert_refused(&mistaken, 2, &["--port", "65536", "0 to 65535"]);
+}
+
+#[test]
+fn a_configuration_that_is_no_regular_file_is_refused() {
+    let fifo = scratch::fifo("config");
+    for path in [fifo.as_path(), Path::new("/dev/zero")] {
+        let finished = run(server(&["--config"]).arg(path));
+        assert_refused(&finished, 2, &[&path.display().to_string(), "cannot be read: it is "]);
+    }
+    fs::remove_file(&fifo).expect("the FIFO");
 }

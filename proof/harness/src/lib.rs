@@ -11,6 +11,8 @@
 )]
 
 pub mod command;
+pub mod docs;
+pub mod house;
 pub mod log_lines;
 pub mod peer;
 pub mod proc;

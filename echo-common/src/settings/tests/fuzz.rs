@@ -159,10 +159,7 @@ fn check(test: &str, bytes: &[u8]) -> bool {
         Ok(settings) => {
             let yaml = settings.to_yaml().expect("yaml");
             let again = load_from(&TemporaryPath::with(test, &yaml).0, &[]).expect(&yaml);
-            assert_eq!(
-                (&again.section, again.log_filter),
-                (&settings.section, settings.log_filter.clone())
-            );
+            assert_eq!((&again.section, &again.log), (&settings.section, &settings.log));
         }
         Err(error) => {
             // Where values do not go together, no line is to blame.
@@ -216,7 +213,7 @@ proptest! {
     fn any_variables(variables in prop::collection::vec((variable_name(), any::<Vec<u8>>()), 0..5)) {
         let bytes = |(name, value)| (OsString::from_vec(name), OsString::from_vec(value));
         let variables = variables.into_iter().map(bytes);
-        let lines = match load::<Sample>(Path::new("/dev/null"), "SERVER", variables) {
+        let lines = match load::<Sample>(Path::new("/dev/null"), "SERVER", variables, []) {
             Ok(settings) => settings.notes,
             Err(error) => vec![error.to_string()],
         };
