@@ -32,9 +32,9 @@ fn deliver(config: &Config, stop: &Stop, number: u64) -> Result<(), Failure> {
     loop {
         let failure = match round::run(config, stop, &message) {
             Err(Failure::Unanswered(failure)) => failure,
-            Err(Failure::Wrong(wrong)) => {
-                log_events::wrong_reply(config, &message, &wrong);
-                return Err(Failure::Wrong(wrong));
+            Err(Failure::Wrong(reply)) => {
+                log_events::wrong_reply(config, &message, &reply);
+                return Err(Failure::Wrong(reply));
             }
             other => return other,
         };

@@ -1,13 +1,14 @@
 //! What the client does when the server is not there, goes away, or does not do its work.
 
 use std::io::{ErrorKind, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use echo_harness::command::is_available;
 use socket2::SockRef;
 
-use crate::support::{Client, Port, exit_code, listen, program, receive};
+use crate::support::{Client, Port, exit_code, listen, program, receive, texts};
 
 const FIRST: &str = "[CLIENT 1] Message number 1 sent\n";
 
@@ -51,6 +52,24 @@ fn no_retry_timeout_means_one_try() {
     let port = Port::new();
     let (code, log) = Client::start(&port.address, &["retry_timeout: 0s"]).wait();
     assert_eq!(log.iter().filter(|line| line.contains("Connection refused")).count(), 1);
+    assert_eq!(code, 1);
+}
+
+/// In a network whose only port for clients is the server's, the kernel connects the client to itself.
+#[test]
+fn a_connection_to_itself_is_refused() {
+    if !is_available(&["unshare", "--net", "ip", "link", "set", "lo", "up"]) {
+        return;
+    }
+    let one_port = "ip link set lo up && echo '40001 40001' >/proc/sys/net/ipv4/ip_local_port_range \
+                    && exec \"$0\" --config /dev/null --server-address 127.0.0.1:40001 \
+                    --loop-amount 1 --retry-timeout 100ms";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--net", "sh", "-c", one_port, env!("CARGO_BIN_EXE_echo-client")]);
+    let (code, log) = Client::spawn(&mut unshare).wait();
+    let first = &texts(&log)[1];
+    assert!(first.contains("not answered by 127.0.0.1:40001: cannot connect"), "{log:#?}");
+    assert!(first.contains("connection refused"), "{log:#?}");
     assert_eq!(code, 1);
 }
 
@@ -141,14 +160,31 @@ fn a_wrong_reply_ends_the_client() {
 }
 
 #[test]
-fn the_longest_reply_and_one_byte_more() {
-    for (padding, code) in [(16 * 1024 - 32, 0), (16 * 1024 - 31, 1)] {
+fn a_reply_with_anything_around_it_ends_the_client() {
+    for (reply, shown) in [
+        (format!("XX{}YY\n", FIRST.trim_end()), format!("\"XX{}YY\"", FIRST.trim_end())),
+        (FIRST.repeat(2), format!(r#""{0}\n{0}""#, FIRST.trim_end())),
+        (format!("{FIRST}more"), format!(r#""{}\nmore""#, FIRST.trim_end())),
+        (format!("{FIRST}\n"), format!(r#""{}\n""#, FIRST.trim_end())),
+    ] {
         let (listener, address) = listen();
         let client = Client::start(&address, &["loop_amount: 1"]);
-        let reply = FIRST.trim_end().to_owned() + &"x".repeat(padding) + "\n";
-        receive(&listener).answer(reply);
-        assert_eq!(client.wait().0, code);
+        receive(&listener).answer(&reply);
+        let (code, log) = client.wait();
+        let last = log.last().expect("a line");
+        assert!(last.contains("Wrong reply to ") && last.contains(&shown), "{last}");
+        assert_eq!(code, 1);
     }
+}
+
+#[test]
+fn a_server_may_keep_the_connection_open() {
+    let (listener, address) = listen();
+    let client = Client::start(&address, &["loop_amount: 1"]);
+    let mut received = receive(&listener);
+    received.stream.write_all(FIRST.as_bytes()).expect("the client reads");
+    assert_eq!(client.wait().0, 0);
+    received.wait_for_close();
 }
 
 #[test]
@@ -163,7 +199,7 @@ fn an_endless_reply_ends_the_client() {
     };
     assert!(matches!(error, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
     let (code, log) = client.wait();
-    assert!(log.last().expect("a line").contains("reply too long"), "{log:#?}");
+    assert!(log.last().expect("a line").contains("xxx... (1024 bytes)\""), "{log:#?}");
     assert_eq!(code, 1);
 }
 
