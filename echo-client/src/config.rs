@@ -1,4 +1,4 @@
-//! The section `client` of the configuration: defaults and bounds. `config.yaml` explains the keys.
+//! The section `client` of the configuration: its keys, their defaults and their limits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ const ID_MAX_CHARS: usize = 64;
 /// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).
 const HOST_MAX_CHARS: usize = 253;
 
-/// What the client does.
+/// The settings of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Its name in messages and log lines.
@@ -24,7 +24,7 @@ pub struct Config {
     pub loop_period: Duration,
     /// How many messages are sent; 0 is no limit.
     pub loop_amount: u64,
-    /// How long a message that was not answered is tried again.
+    /// How long a message without a reply is sent again.
     pub retry_timeout: Duration,
 }
 
@@ -93,8 +93,8 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A host, which may be a name, and a port. The name is looked up for each connection, so that a
-/// server that has moved is found again.
+/// A host and a port. A host name is looked up for each connection, so that a server that has moved
+/// is found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
     host: String,
@@ -126,7 +126,7 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// IPv4 addresses are names here too. `_` is no part of host names, but of names in Docker.
+/// An IPv4 address counts as a name too. Host names have no `_`, but names in Docker do.
 fn is_host_name(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     (1..=HOST_MAX_CHARS).contains(&text.len()) && text.chars().all(is_allowed)
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(config, Config::default());
     }
 
-    /// Texts that some key or other may take, and texts that none does.
+    /// Texts that some key may take, and texts that none does.
     fn value() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
@@ -247,7 +247,7 @@ mod tests {
             let after = texts(&mut config);
             for ((name, before), (_, after)) in before.iter().zip(&after) {
                 prop_assert!(before == after || (was_set && *name == key), "{}", name);
-                // What is printed says the same.
+                // The printed value can be read again.
                 prop_assert_eq!(set(&mut config, name, after), Ok(()));
             }
             prop_assert_eq!(texts(&mut config), after);

@@ -1,7 +1,7 @@
 //! The log catalogue: every line that the client can print, one function each.
 //!
-//! Each line is one event, and each event is one line. Sockets are named as `('ip', port)`, as in
-//! the server's log, where the same pair is found.
+//! Each line is one event, and each event is one line. A line names the client's end of a
+//! connection as `('ip', port)`. The server's log names the same pair.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -27,32 +27,33 @@ pub fn note(note: &str) {
     warn!("{note}");
 }
 
-/// A connection to the server is open; `local` is this end of it.
+/// A connection to the server is open; `local` is the client's end of it.
 pub fn connected(config: &Config, local: SocketAddr) {
     let (id, local) = (&config.id, AddressRepr(local));
     debug!("[CLIENT {id}] Connection {local} to {} opened", config.server_address);
 }
 
-/// The reply is right.
+/// A right reply has come.
 pub fn message_from_server(config: &Config, reply: &[u8]) {
     info!("[CLIENT {}] Message from server: {}", config.id, shown(reply));
 }
 
-/// A connection is closed, for whatever reason; the last line about it.
+/// A connection is closed, for any reason. This is the last line about it.
 pub fn connection_closed(config: &Config, local: SocketAddr) {
     info!("[CLIENT {}] Connection {} closed", config.id, AddressRepr(local));
 }
 
-/// A message was not answered, and will be sent again after `pause`.
+/// A message has no reply, and will be sent again after `pause`.
 pub fn not_answered(config: &Config, number: u64, cause: &impl Display, pause: Duration) {
     let (id, server) = (&config.id, &config.server_address);
     let pause = duration_text(pause);
     warn!(
-        "[CLIENT {id}] Message number {number} not answered by {server}: {cause}; again in {pause}"
+        "[CLIENT {id}] Message number {number} not answered by {server}: {cause}; \
+         trying again in {pause}"
     );
 }
 
-/// A message was not answered in the time that there was.
+/// A message has no reply, and the time for new tries is over.
 pub fn gave_up(config: &Config, number: u64, cause: &impl Display) {
     let (id, server) = (&config.id, &config.server_address);
     let timeout = duration_text(config.retry_timeout);
@@ -68,17 +69,17 @@ pub fn wrong_reply(config: &Config, message: &str, reply: &[u8]) {
     error!("[CLIENT {id}] Wrong reply to \"{message}\": \"{reply}\"; is {server} an echo server?");
 }
 
-/// All rounds are through.
+/// All rounds are done.
 pub fn finished(config: &Config) {
     info!("[CLIENT {}] Main loop finished", config.id);
 }
 
-/// A signal has ended the rounds; every socket is closed.
+/// A signal has ended the rounds, and every socket is closed.
 pub fn stopped(id: &ClientId, signal: i32) {
     info!("[CLIENT {id}] {} received: stopped", name(signal));
 }
 
-/// A signal came in something that cannot be cut short; the process ends without it.
+/// A signal came while the worker was in a call that cannot be interrupted; nobody waits for it.
 pub fn abandoned(id: &ClientId, signal: i32) {
     warn!(
         "[CLIENT {id}] {} received: stopped in the middle of a lookup, a connect or a log line; \

@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::log_events;
 use crate::stop::{Stop, Stopped};
 
-/// Connecting, sending and reading the reply together may take so long; looking up the name has
-/// the system's own timeout, which cannot be changed from here.
+/// The limit for connecting, sending and reading the reply together. Looking up the name does not
+/// count: it has a timeout of the system's, which cannot be changed from here.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to look for a reply once [`TRY_TIMEOUT`] is over: it may have come in time, to a process
-/// that was stopped.
+/// How long to look for a reply once [`TRY_TIMEOUT`] is over. The reply may have come in time while
+/// this process was stopped.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// No right reply has as many bytes: the longest one, an acknowledgement, has fewer than 200.
@@ -23,11 +23,11 @@ const REPLY_MAX_BYTES: usize = 1024;
 /// Why a message has no right reply.
 #[derive(Debug)]
 pub enum Failure {
-    /// A signal came meanwhile.
+    /// A signal came.
     Stopped(Stopped),
-    /// No reply; the next try may get one.
+    /// There is no reply. The next try may get one.
     Unanswered(Unanswered),
-    /// This reply, which no working server gives; another try would not help.
+    /// The reply is this, which no working server sends. Another try would not help.
     Wrong(Vec<u8>),
 }
 
@@ -40,7 +40,7 @@ pub enum Unanswered {
     Connect(io::Error),
     /// The connection broke.
     Broken(io::Error),
-    /// The server closed the connection after so many bytes, none of them an end of line.
+    /// The server closed the connection after this many bytes, none of which is an end of line.
     Closed(usize),
     /// [`TRY_TIMEOUT`] is over.
     Timeout,
@@ -78,11 +78,11 @@ impl fmt::Display for Unanswered {
 /// Sends `message`, a text without an end of line, on a new connection, and logs the right reply.
 ///
 /// # Errors
-/// See [`Failure`]. However it ends, the socket is closed, and the log has a line for it.
+/// See [`Failure`]. In any case the socket is closed, and the log has a line for that.
 pub fn run(config: &Config, stop: &Stop, message: &str) -> Result<(), Failure> {
     let result = run_through(config, stop, message);
     if let Err(Failure::Unanswered(_)) = result {
-        // What a stop breaks off looks like a fault of the server.
+        // A round that a stop has ended looks like a failure of the server.
         stop.check()?;
     }
     result
@@ -119,7 +119,7 @@ fn connect(config: &Config, deadline: Instant) -> Result<TcpStream, Unanswered> 
     Err(failure)
 }
 
-/// An address that does not answer must leave time for those behind it.
+/// The time for one of several addresses: one that does not answer must leave time for the others.
 fn fair_share(left: Duration, addresses: usize) -> Duration {
     left / u32::try_from(addresses).unwrap_or(u32::MAX)
 }
@@ -185,7 +185,7 @@ fn is_right(message: &str, reply: &[u8]) -> bool {
     [echo, acknowledgement].iter().any(|right| right.as_bytes() == reply)
 }
 
-/// Never zero, which the socket's timeouts do not take.
+/// Never zero, which is no valid timeout of a socket.
 fn time_left(deadline: Instant) -> Result<Duration, Unanswered> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(Unanswered::Timeout) } else { Ok(left) }

@@ -8,10 +8,10 @@ use lexopt::Arg::{Long, Short};
 
 use crate::repr::printable;
 
-/// Read when `--config` is not given, from the working directory.
+/// The configuration when `--config` is not given: this file in the working directory.
 pub const DEFAULT_CONFIG_PATH: &str = "config.yaml";
 
-/// What the shared parts have to know of a program.
+/// What this crate has to know about a program.
 #[derive(Debug)]
 pub struct Program {
     /// The name of the executable.
@@ -50,7 +50,7 @@ pub enum Request {
     Help,
 }
 
-/// A command line that makes no sense; the text is one line that names the offending part.
+/// A command line that makes no sense. The text is one line that names the wrong part.
 #[derive(Debug)]
 pub struct UsageError(String);
 
@@ -71,7 +71,7 @@ impl From<lexopt::Error> for UsageError {
 /// Reads the arguments, of which the first is the program's own name; `settings` are the flags that
 /// set a key, without `--`.
 ///
-/// `--help` and `--version` win over what stands behind them; of several paths the last counts.
+/// `--help` and `--version` win over all that follows them. Of several paths the last counts.
 ///
 /// # Errors
 /// An unknown option, an argument that is no option, a missing value, an empty path.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_named() {
+    fn a_mistake_is_named() {
         for (words, named) in [
             (
                 "echo --prot",

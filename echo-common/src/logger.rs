@@ -15,19 +15,19 @@ pub use env_logger::Target;
 
 /// Length of `2020-04-10 23:10:54`, in bytes.
 const TIMESTAMP_BYTES: usize = 19;
-/// Length of what stands before the text, in bytes: time, a space, the level padded to 8, a space.
+/// Length of the part before the text, in bytes: time, a space, the level padded to 8, a space.
 const PREFIX_BYTES: usize = TIMESTAMP_BYTES + 1 + 8 + 1;
 
-/// Which lines are logged: a level, or levels and `target=level` between commas, then perhaps `/` and
-/// text that must be in the line.
+/// Which lines are logged: a level, or a list of levels and of `target=level`. The list may end
+/// with `/` and a text, which a line must then contain.
 ///
-/// This is the syntax of `env_logger` without its bare `target`: a mistyped level, say `inof`, would
-/// be taken for a target and silence the whole program.
+/// This is the syntax of `env_logger` without its bare `target`: a mistyped level, such as `inof`,
+/// would count as a target and silence the whole program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
 
 impl Filter {
-    /// What a filter may be; it completes the sentence "… is not".
+    /// What a filter may be; it completes the sentence "the value must be …".
     pub const ALLOWED: &str =
         "a level (off, error, warn, info, debug, trace) or a list such as info,echo_client=debug";
 }
@@ -64,7 +64,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// Starts logging to `target`; to be called once.
+/// Starts logging to `target`. Call it once.
 ///
 /// # Panics
 /// When it is called a second time.
@@ -72,7 +72,7 @@ pub fn init(filter: &Filter, target: Target) {
     Builder::new().parse_filters(&filter.0).target(target).format(write_line).init();
 }
 
-/// Padding by hand: the format machinery would take as long for it as for the rest of the line.
+/// Pads the level by hand: `format_args!` would take as long for that as for the rest of the line.
 fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let level = record.level().as_str().as_bytes();
@@ -84,7 +84,7 @@ fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     line.write_all(b"\n")
 }
 
-/// Writing out a date costs more than the rest of the line; within a second it stays the same.
+/// Formatting a date costs more than the rest of the line, so the text is kept for its second.
 fn timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
     thread_local! {
         static LAST: Cell<(u64, [u8; TIMESTAMP_BYTES])> =

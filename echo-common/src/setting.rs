@@ -1,8 +1,8 @@
 //! One key of the configuration: its name, the sentence that explains it, its value, its limits.
 //!
-//! A program declares each key once, beginning with [`key()`]. The file, the environment, the flags,
-//! `--help` and `--check` all come from this declaration, and tests hold the documents to it.
-//! Every value is read from text by the function that also knows what is allowed.
+//! A program declares each key once, beginning with [`key()`]. The file, the environment, the
+//! flags, `--help` and `--check` all come from this declaration, and tests hold the documents to
+//! it. Every value is read from text by the function that also knows what is allowed.
 
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
@@ -69,7 +69,7 @@ impl Key {
         }
     }
 
-    /// A duration within bounds, both included; what is written is exact to the millisecond.
+    /// A duration within bounds, both included. It is printed to the millisecond.
     pub fn duration(self, place: &mut Duration, bounds: RangeInclusive<Duration>) -> Setting<'_> {
         Setting {
             key: self,
@@ -105,7 +105,7 @@ impl Key {
         }
     }
 
-    /// Any type that can be parsed from text; `allowed` completes the sentence "… is not".
+    /// Any type that can be parsed from text; `allowed` completes "the value must be …".
     pub fn parsed<'a, T: Display + FromStr>(self, place: &'a mut T, allowed: &str) -> Setting<'a> {
         Setting {
             key: self,
@@ -164,7 +164,7 @@ impl Setting<'_> {
     }
 }
 
-/// The shortest text for a duration: `1m2s`, `700ms`, `0s`. What is below 1 ms is dropped.
+/// The shortest text for a duration: `1m2s`, `700ms`, `0s`. Parts of a millisecond are dropped.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     let mut rest_ms = duration.as_millis();
@@ -297,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_can_be_read(ms in 0..=u64::try_from(YEAR.as_millis()).unwrap()) {
+        fn a_printed_duration_can_be_read(ms in 0..=u64::try_from(YEAR.as_millis()).unwrap()) {
             let duration = Duration::from_millis(ms);
             prop_assert_eq!(parse_duration(&duration_text(duration)), Some(duration));
         }

@@ -1,7 +1,7 @@
-//! Settings: the defaults, then the file, then the environment, then the flags; the later wins.
+//! Settings: the defaults, then the file, then the environment, then the flags. The later wins.
 //!
-//! One file serves both programs. Each reads its own section and `log`; of the other's section only
-//! the name is looked at, so that a mistake in the client's settings cannot stop the server.
+//! One file serves both programs. Each reads its own section and `log`, and skips the other
+//! program's section, so that a mistake in the client's settings cannot stop the server.
 
 mod file;
 mod log_section;
@@ -62,10 +62,10 @@ pub trait Section: Default {
     /// Its keys, in the order in which they are printed, each bound to the place of its value.
     fn settings(&mut self) -> Vec<Setting<'_>>;
 
-    /// Whether the values go together, each being allowed by itself.
+    /// Whether the values go together. Each of them is allowed by itself.
     ///
     /// # Errors
-    /// What does not, and what to change; it follows the section's name and a colon.
+    /// Which values do not, and what to change. The text follows the section's name and a colon.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -183,7 +183,7 @@ impl<S: Section> Settings<S> {
     }
 }
 
-/// A number where the text is one, so that it is printed without quotes.
+/// A number if the text is one, so that it is printed without quotes.
 fn scalar(text: &str) -> Value {
     let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
     number.map_or_else(|| Value::from(text), Value::from)

@@ -14,8 +14,8 @@ pub const USAGE_ERROR: u8 = 2;
 /// Reads arguments, file and environment.
 ///
 /// # Errors
-/// There is nothing to run: what was asked for (`--check`, `--version`, `--help`) has been printed
-/// on stdout, or one line on stderr says what is wrong. The code is for `main` to return.
+/// There is nothing to run. Either the answer to `--check`, `--version` or `--help` has been
+/// printed on stdout, or one line on stderr says what is wrong. `main` has to return the code.
 pub fn start<S: Section>(program: &Program) -> Result<Settings<S>, ExitCode> {
     let flags = settings::flags::<S>();
     let arguments =
@@ -60,7 +60,7 @@ fn refuse(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(USAGE_ERROR)
 }
 
-/// Says on stderr, in one line, why the program cannot go on; the code is for `main` to return.
+/// Says on stderr, in one line, why the program cannot go on. `main` has to return the code.
 pub fn fail(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     complain(program, &error.to_string());
     ExitCode::FAILURE

@@ -1,6 +1,6 @@
-//! The file: YAML in, values into their places, and for every mistake its line.
+//! The file: reads YAML, puts the values into their places, and names the line of a mistake.
 //!
-//! Values are taken as text, however YAML would type them, and go to their [`Setting`]; so
+//! Every value is taken as text, whatever type it has in YAML, and goes to its [`Setting`]. So
 //! `port: 12345`, `port: "12345"` and a variable of the environment are read by the same code.
 
 use std::fmt;
@@ -18,13 +18,13 @@ use super::{Log, SECTIONS, Section, SettingsError};
 use crate::repr::printable;
 use crate::setting::Setting;
 
-/// A larger file is not ours. It also bounds what reading a device by mistake can cost, and what the
-/// parser makes of braces within braces: for each it looks at all that are open, so that four times
-/// as many cost sixteen times as much. A file of 64 KiB of them takes it a second, 1 MiB minutes.
+/// The largest file that is read, in bytes. This also bounds two costs: of reading a device by
+/// mistake, and of braces within braces, for which the parser's time grows with the square. 64 KiB
+/// of braces take it a second, 1 MiB would take minutes.
 pub(super) const FILE_MAX_BYTES: u64 = 64 * 1024;
 
-/// What is shown of a long complaint, which repeats what it found: so much of its begin and as much of
-/// its end, in characters.
+/// A message repeats what stands in the file. Of a long one this much of the begin and of the end
+/// is shown, in characters.
 const COMPLAINT_PART_MAX_CHARS: usize = 250;
 
 /// The path as it is shown.
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, SettingsError> {
 /// Opens without blocking: a FIFO would wait for a writer, and a terminal for its user, while the
 /// program would be deaf to signals.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
@@ -93,7 +93,7 @@ fn is_forbidden(character: char) -> bool {
     }
 }
 
-/// Puts the values of `text` into their places; of sections that are not asked for, nothing.
+/// Puts the values of `text` into their places. Other sections than these two are skipped.
 pub(super) fn apply(
     path: &Path,
     text: &str,
@@ -146,7 +146,7 @@ fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
     SettingsError(format!("{}:{} {message}", name(path), place.unwrap_or_default()))
 }
 
-/// What was found stands before what is allowed: both can be seen.
+/// Cuts a message that is too long: its begin says what was found, its end what is allowed.
 fn without_middle(message: &str) -> String {
     let chars: Vec<char> = message.chars().collect();
     if chars.len() <= 2 * COMPLAINT_PART_MAX_CHARS {
@@ -157,7 +157,7 @@ fn without_middle(message: &str) -> String {
     begin.chain(&['.'; 3]).chain(end).collect()
 }
 
-/// The message, without the place that is named in front of it anyway.
+/// The message without the place, which stands in front of it anyway.
 fn without_place(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
     let Some(place) = error.location() else {
@@ -251,7 +251,7 @@ impl Visitor<'_> for ValueReader<'_> {
     }
 }
 
-/// Reads names, each of which must be known and may come once.
+/// Reads names. Each must be known, and may come once.
 struct Names {
     what: &'static str,
     known: Vec<&'static str>,

@@ -31,8 +31,8 @@ impl Section for Log {
                 .parsed(&mut self.level, Filter::ALLOWED),
             key(
                 "message_lines_per_second",
-                "The server logs at most this many lines about single messages in a second, and one \
-                 line that counts the rest. 0 is no limit.",
+                "The server logs at most this many lines about single messages in a second, and \
+                 one line that counts the rest. 0 is no limit.",
             )
             .whole(&mut self.message_lines_per_second, 0..=1_000_000_000),
         ]

@@ -1,4 +1,4 @@
-//! The way from a file and an environment to settings, or to one line that says what is wrong.
+//! From a file, an environment and flags to settings, or to one line that says what is wrong.
 
 use std::ffi::OsString;
 use std::fs;
@@ -109,7 +109,7 @@ fn an_absent_file_means_defaults_and_says_so() {
 }
 
 #[test]
-fn what_is_empty_means_defaults() {
+fn an_empty_file_or_section_means_defaults() {
     for text in ["", "\n", "# nothing\n", "---\n", "server:\n", "server: {}\nclient:\nlog:\n"] {
         assert_eq!(apply(text), Ok(Sample::default()), "{text:?}");
     }
@@ -170,7 +170,7 @@ fn every_mistake_in_the_file_has_its_line() {
 }
 
 #[test]
-fn what_is_not_yaml_is_one_line_with_its_place() {
+fn an_error_of_syntax_is_one_line_with_its_place() {
     for (text, place) in [
         ("server: {", ":2: "),
         ("server:\n  port: \"1", ":2: "),
@@ -221,7 +221,7 @@ fn a_character_that_yaml_forbids_is_named_with_its_line() {
 }
 
 #[test]
-fn a_mistake_in_a_section_of_others_does_no_harm() {
+fn a_mistake_in_the_section_of_the_other_program_does_no_harm() {
     assert_eq!(apply("client:\n  no_such_key: [1]\n"), Ok(Sample::default()));
 }
 
@@ -246,7 +246,7 @@ fn files_that_cannot_be_read() {
     let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
     assert!(error.contains("it is larger than 65536 bytes"), "{error}");
 
-    // Opening a FIFO that has no writer, or reading from one that has, would wait for ever.
+    // Opening a FIFO that has no writer, or reading from one that has, would never end.
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     let pipe = format!("/proc/self/fd/{}", writer.as_raw_fd());
     let error = load_from(Path::new(&pipe), &[]).unwrap_err();
@@ -290,7 +290,7 @@ fn the_section_log_is_set_in_every_way() {
     assert_eq!(from_file.log_filter.to_string(), "warn");
     assert_eq!(from_file.log.message_lines_per_second, 1);
 
-    // LOG_LEVEL is none of ours, and other programs use it.
+    // LOG_LEVEL belongs to other programs.
     let variables =
         [("LOG_MESSAGE_LINES_PER_SECOND", "2"), ("RUST_LOG", "debug"), ("LOG_LEVEL", "loud")];
     let from_environment = load_from(&path.0, &variables).expect("valid");
@@ -361,7 +361,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 }
 
 #[test]
-fn a_variable_of_no_key_is_only_noted() {
+fn a_variable_of_no_key_gets_a_note() {
     let variables = [("SERVER_PROT", "1"), ("SERVER_port", "1")];
     let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
     assert_eq!(settings.section, Sample::default());
@@ -420,7 +420,7 @@ fn a_long_mistake_is_shown_with_its_begin_and_its_end() {
 
 proptest! {
     #[test]
-    fn what_is_printed_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
+    fn printed_settings_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
         let sample = Sample { port, period: Duration::from_millis(ms), echo, name };
         let mut copy = Sample { name: sample.name.clone(), ..sample };
         let mut log = Log::default();

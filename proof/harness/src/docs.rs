@@ -19,7 +19,8 @@ pub fn assert_section_is_documented<S: Section>() {
     assert_eq!(keys.len(), settings.len(), "keys of {} in config.yaml", S::NAME);
     for (setting, (comment, line)) in settings.iter().zip(keys) {
         let begin = format!("{} Allowed: {}", setting.sentence(), setting.allowed());
-        assert!(comment.starts_with(&begin), "config.yaml: {begin:?} should begin {comment:?}");
+        let is_said = format!("{comment} ").starts_with(&format!("{begin} "));
+        assert!(is_said, "config.yaml: {begin:?} should begin {comment:?}");
         assert_eq!(line, format!("{}: {}", setting.key(), setting.text()), "config.yaml");
     }
 }
