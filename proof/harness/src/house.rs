@@ -26,6 +26,21 @@ pub fn assert_walls(crate_directory: &Path) {
     }
 }
 
+/// Panics unless exactly these files of a crate's sources name another crate in their code.
+pub fn assert_named_only_in(crate_directory: &Path, name: &str, files_that_may: &[&str]) {
+    let sources = crate_directory.join("src");
+    let names = |file: &PathBuf| {
+        let source = fs::read_to_string(file).expect("a source");
+        code(&source).split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    };
+    let files = files(&sources).into_iter().filter(names);
+    let found: BTreeSet<PathBuf> = files
+        .map(|file| file.strip_prefix(&sources).expect("a file in there").to_owned())
+        .collect();
+    let may: BTreeSet<PathBuf> = files_that_may.iter().map(PathBuf::from).collect();
+    assert_eq!(found, may, "left: where {name} is named; right: where it may be");
+}
+
 /// The modules of the list in their order, and what each uses.
 fn listed(lib: &str) -> (Vec<String>, Walls) {
     let section = lib.split("# Who knows whom").nth(1).expect("a heading \"Who knows whom\"");
@@ -44,11 +59,13 @@ fn listed(lib: &str) -> (Vec<String>, Walls) {
 
 /// What the modules in a directory of sources use.
 fn found(sources: &Path) -> Walls {
+    let lib = fs::read_to_string(sources.join("lib.rs")).expect("lib.rs");
+    let is_for_tests = |module: &str| lib.contains(&format!("#[cfg(test)]\nmod {module};"));
     let mut walls = Walls::new();
     for file in files(sources) {
         let path = file.strip_prefix(sources).expect("a file in there").with_extension("");
         let module = path.iter().next().expect("a name").to_str().expect("a plain name");
-        if matches!(module, "lib" | "main") {
+        if matches!(module, "lib" | "main") || is_for_tests(module) {
             continue;
         }
         let mut source = fs::read_to_string(&file).expect("a source");
@@ -72,10 +89,14 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 /// The modules of its own crate that a source uses.
 fn used(source: &str) -> BTreeSet<String> {
+    code(source).split("crate::").skip(1).flat_map(modules).collect()
+}
+
+/// A source without its comments and its tests.
+fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = code.collect::<Vec<_>>().join("\n");
-    code.split("crate::").skip(1).flat_map(modules).collect()
+    code.collect::<Vec<_>>().join("\n")
 }
 
 /// The modules that stand behind `crate::`: one, or several in braces.
