@@ -133,7 +133,7 @@ enum State {
 /// The rest of a reply. In a box, because most connections never have one.
 #[derive(Debug)]
 struct Unsent {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     sent: usize,
     then: Then,
 }
@@ -262,26 +262,25 @@ impl<S: Socket> Connection<S> {
         self.last_byte = turn.now;
         let Scratch { input, reply } = scratch;
         if count == 0 {
-            let Answer { reply, then } = self.echo.end(turn.rules, reply, seen);
-            return self.send(reply, then, turn.now);
+            let answer = self.echo.end(turn.rules, reply, seen);
+            return self.send(answer, turn.now);
         }
         let drained = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
         let messages_before = self.echo.messages();
-        let Answer { reply, mut then } =
-            self.echo.receive(turn.rules, &input[..count], reply, seen);
+        let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
         budget.spend(count);
         if echo::looks_at_each_message(turn.rules) {
             let messages = self.echo.messages() - messages_before;
             budget.spend(messages as usize * work::MESSAGE);
         }
-        if !was_mid_message || !reply.is_empty() {
+        if !was_mid_message || !answer.reply.is_empty() {
             self.message_began = turn.now;
         }
-        if let Then::AllAnswered { input_behind } = &mut then {
+        if let Then::AllAnswered { input_behind } = &mut answer.then {
             *input_behind |= !drained;
         }
-        match self.send(reply, then, turn.now) {
+        match self.send(answer, turn.now) {
             Step::GoOn if drained && turn.drain.is_none() && self.is_open() => Step::Blocked,
             step => step,
         }
@@ -298,8 +297,8 @@ impl<S: Socket> Connection<S> {
 
     /// Sends the reply to what was just read. What there is no room for waits in a buffer of this
     /// connection's own.
-    fn send(&mut self, reply: &[u8], then: Then, now: Moment) -> Step {
-        let sent = match self.send_some(reply, then) {
+    fn send(&mut self, Answer { reply, then }: Answer<'_>, now: Moment) -> Step {
+        let sent = match self.send_some(&reply, then) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return self.after_error(&error),
@@ -307,7 +306,8 @@ impl<S: Socket> Connection<S> {
         if sent == reply.len() {
             self.go_on(then, now);
         } else {
-            let unsent = Unsent { bytes: reply[sent..].into(), sent: 0, then };
+            let (bytes, sent) = reply.keep_from(sent);
+            let unsent = Unsent { bytes, sent, then };
             self.in_flight = InFlight::LARGE_REPLY;
             self.enter(State::Flushing(Box::new(unsent)));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::deadlines::Moment;
 use crate::peer::Peer;
-use crate::signals::Signal;
+use crate::signals::Request;
 use crate::source::{Readiness, Source};
 
 /// The poller, the listener, the signals, the log and the clock.
@@ -22,14 +22,14 @@ pub trait Kernel {
     ///
     /// Events are edges: each is told once, when it happens. An event may be late, untrue, or about a
     /// connection that is closed already. Signals and the log wake the loop too, and are no events:
-    /// see [`Kernel::signals`].
+    /// see [`Kernel::requests`].
     fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness));
 
     /// The time now.
     fn now(&self) -> Moment;
 
-    /// Hands on the signals that have arrived. Equal ones may have become one.
-    fn signals(&mut self, obey: impl FnMut(Signal));
+    /// Hands on what signals have asked for. Equal signals may have become one.
+    fn requests(&mut self, obey: impl FnMut(Request));
 
     /// Takes one connection out of the listen queue.
     ///

@@ -58,6 +58,7 @@ pub mod kernel;
 pub mod linux;
 pub mod log_events;
 pub mod log_outlet;
+pub mod memory;
 pub mod message_log;
 pub mod peer;
 pub mod reactor;

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -16,7 +17,7 @@ use crate::deadlines::Moment;
 use crate::kernel::{Kernel, Socket};
 use crate::log_outlet::LogOutlet;
 use crate::peer::Peer;
-use crate::signals::Signal;
+use crate::signals::{HANDLED, Request};
 use crate::source::{Readiness, Source, Wake};
 
 /// How many events one `epoll_wait` may bring.
@@ -41,7 +42,8 @@ impl Linux {
     /// What `epoll_create1(2)`, `socketpair(2)` and `epoll_ctl(2)` list.
     pub fn new(log: LogOutlet) -> io::Result<Linux> {
         let poll = Poll::new()?;
-        let mut signals = Signals::new(Signal::ALL.map(Signal::number))?;
+        let mut signals = Signals::new(HANDLED.map(rustix::process::Signal::as_raw))?;
+        ignore_file_size_limit()?;
         poll.registry().register(&mut signals, Wake::Signals.into(), Interest::READABLE)?;
         log.register(poll.registry(), Wake::Log.into())?;
         Ok(Linux {
@@ -90,6 +92,14 @@ fn listening_socket(address: SocketAddr, backlog: u16) -> io::Result<TcpListener
     Ok(TcpListener::from_std(socket.into()))
 }
 
+/// A log beyond the file-size limit is like one on a full disk: the write fails. Unhandled, the signal
+/// that comes with that would end the process (`setrlimit(2)`). It must not wake the loop, which would
+/// write again.
+fn ignore_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+    Ok(())
+}
+
 impl Kernel for Linux {
     type Socket = TcpStream;
 
@@ -115,10 +125,10 @@ impl Kernel for Linux {
         Moment::after_start(self.started.elapsed())
     }
 
-    fn signals(&mut self, mut obey: impl FnMut(Signal)) {
+    fn requests(&mut self, mut obey: impl FnMut(Request)) {
         if self.signals_are_pending {
             self.signals_are_pending = false;
-            self.signals.pending().filter_map(Signal::from_number).for_each(&mut obey);
+            self.signals.pending().filter_map(Request::of_signal).for_each(&mut obey);
         }
     }
 

@@ -6,24 +6,31 @@
 //! line of its own as soon as there is room. A reader that is gone costs the log, not the server.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use memchr::{memchr_iter, memrchr};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::stdio::stderr;
+use socket2::{SockRef, Type};
 
 use crate::log_events;
 
-/// A turn with many lines writes out what it has when it reaches this, in bytes.
-const FLUSH_AT_BYTES: usize = 64 * 1024;
+/// A turn with many lines writes out what it has whenever this much has come, in bytes.
+const WRITE_EVERY_BYTES: usize = 64 * 1024;
+
+/// The most that goes into one datagram, in bytes. A socket refuses what does not fit its buffer, which
+/// is larger than this.
+const DATAGRAM_MAX_BYTES: usize = 32 * 1024;
 
 /// What may wait for a slow reader, in bytes; lines beyond are dropped.
 const WAITING_MAX_BYTES: usize = 1024 * 1024;
@@ -40,6 +47,8 @@ pub struct LogOutlet {
 struct Shared {
     sink: Sink,
     waiting: Vec<u8>,
+    /// How much has come since the last write, in bytes.
+    unwritten: usize,
     dropped: u64,
     state: State,
 }
@@ -50,7 +59,9 @@ enum Sink {
     /// it for every other process that shares it.
     Reopened(File),
     /// A socket: there is a flag for each call.
-    Socket,
+    Stream,
+    /// A socket that keeps each write as one record, or refuses it.
+    Datagrams,
     /// A file, which never makes anyone wait; or a pipe that can't be opened anew: a write to that may
     /// wait, unless another process has made it nonblocking.
     Inherited,
@@ -73,6 +84,7 @@ impl LogOutlet {
         let shared = Shared {
             sink: Sink::to_stderr(),
             waiting: Vec::new(),
+            unwritten: 0,
             dropped: 0,
             state: State::Flowing,
         };
@@ -134,18 +146,7 @@ impl LogOutlet {
 /// `env_logger` writes one record with one call, which is kept or dropped whole.
 impl Write for LogOutlet {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        let mut shared = self.lock();
-        if shared.waiting.len() >= FLUSH_AT_BYTES {
-            shared.write_out();
-        }
-        if shared.state == State::Gone {
-            return Ok(record.len());
-        }
-        if shared.waiting.len() + record.len() > WAITING_MAX_BYTES {
-            shared.dropped += 1;
-        } else {
-            shared.waiting.extend_from_slice(record);
-        }
+        self.lock().take(record);
         Ok(record.len())
     }
 
@@ -156,6 +157,27 @@ impl Write for LogOutlet {
 }
 
 impl Shared {
+    fn take(&mut self, record: &[u8]) {
+        let is_full = |shared: &Shared| shared.waiting.len() + record.len() > WAITING_MAX_BYTES;
+        self.unwritten += record.len();
+        if self.unwritten >= WRITE_EVERY_BYTES {
+            if is_full(self) && self.state == State::Blocked {
+                // The event that tells of room comes at the end of the turn, and the reader may have
+                // made some since: try before anything is dropped.
+                self.state = State::Flowing;
+            }
+            self.write_out();
+        }
+        if self.state == State::Gone {
+            return;
+        }
+        if is_full(self) {
+            self.dropped += 1;
+        } else {
+            self.waiting.extend_from_slice(record);
+        }
+    }
+
     /// Writes out what the reader takes; says how many lines were dropped, once there is room to
     /// report it.
     fn flush(&mut self) -> u64 {
@@ -167,18 +189,25 @@ impl Shared {
     }
 
     fn write_out(&mut self) {
+        self.unwritten = 0;
         let mut written = 0;
         while self.state == State::Flowing && written < self.waiting.len() {
-            match self.sink.write(&self.waiting[written..]) {
+            let piece = self.sink.next_piece(&self.waiting[written..]);
+            match self.sink.write(piece) {
                 Ok(0) => break,
                 Ok(count) => written += count,
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => {}
-                    ErrorKind::WouldBlock => self.state = State::Blocked,
-                    ErrorKind::BrokenPipe
-                    | ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionRefused
-                    | ErrorKind::NotConnected => self.state = State::Gone,
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::INTR) => {}
+                    Some(Errno::AGAIN) => self.state = State::Blocked,
+                    Some(Errno::PIPE | Errno::CONNRESET | Errno::CONNREFUSED | Errno::NOTCONN) => {
+                        self.state = State::Gone;
+                    }
+                    Some(Errno::IO) if self.sink.is_terminal() => self.state = State::Gone,
+                    Some(Errno::MSGSIZE) => {
+                        // Too large for this socket, now and later.
+                        self.dropped += lines_in(piece);
+                        written += piece.len();
+                    }
                     // A full disk, for example: the lines wait for the next turn.
                     _ => break,
                 },
@@ -191,6 +220,10 @@ impl Shared {
     }
 }
 
+fn lines_in(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
 impl Sink {
     fn to_stderr() -> Sink {
         const STDERR: &str = "/proc/self/fd/2";
@@ -198,7 +231,12 @@ impl Sink {
             return Sink::Inherited;
         };
         if kind.is_socket() {
-            return Sink::Socket;
+            let kind = SockRef::from(&stderr()).r#type();
+            return if kind.is_ok_and(|kind| kind == Type::STREAM) {
+                Sink::Stream
+            } else {
+                Sink::Datagrams
+            };
         }
         if !kind.is_fifo() && !kind.is_char_device() {
             return Sink::Inherited;
@@ -214,12 +252,25 @@ impl Sink {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Sink::Reopened(file) => (&*file).write(bytes),
-            Sink::Socket => {
+            Sink::Stream | Sink::Datagrams => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 Ok(rustix::net::send(self.descriptor(), bytes, flags)?)
             }
             Sink::Inherited => Ok(rustix::io::write(self.descriptor(), bytes)?),
         }
+    }
+
+    /// What the next write takes of the bytes that wait: all of them, or as many whole lines as a
+    /// datagram may have.
+    fn next_piece<'a>(&self, waiting: &'a [u8]) -> &'a [u8] {
+        let Sink::Datagrams = self else { return waiting };
+        let most = &waiting[..waiting.len().min(DATAGRAM_MAX_BYTES)];
+        let end = memrchr(b'\n', most).map_or(most.len(), |newline| newline + 1);
+        &most[..end]
+    }
+
+    fn is_terminal(&self) -> bool {
+        matches!(self, Sink::Reopened(file) if file.is_terminal())
     }
 
     fn wait_for_room(&self, timeout: Duration) {
@@ -232,7 +283,7 @@ impl Sink {
     fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
             Sink::Reopened(file) => file.as_fd(),
-            Sink::Socket | Sink::Inherited => stderr(),
+            Sink::Stream | Sink::Datagrams | Sink::Inherited => stderr(),
         }
     }
 }

@@ -21,15 +21,16 @@ const PROGRAM: Program = Program {
     environment_prefix: "SERVER",
     signals_and_exit_codes: "\
 Signals:
-  SIGTERM, SIGINT  Answer what has arrived, close every connection and exit; what is left at
-                   drain_timeout is aborted. A second signal exits at once, unless it comes with
-                   the first: within 30 ms, or while the server is still busy with what it found then
+  SIGTERM, SIGINT, SIGHUP  Answer what has arrived, close every connection and exit; what is left at
+                           drain_timeout is aborted. A second signal exits at once, unless it comes
+                           within 30 ms of the first
+  SIGUSR1, SIGUSR2         Nothing
 
 Exit codes:
   0    After a signal
-  1    The server cannot start, mostly because it cannot listen
+  1    The server cannot start, usually because it cannot listen
   2    The command line or the configuration makes no sense
-  130  After a second signal, SIGINT; 143 after SIGTERM",
+  143  After a second signal, SIGTERM; 130 after SIGINT, 129 after SIGHUP",
 };
 
 fn main() -> ExitCode {

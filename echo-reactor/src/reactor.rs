@@ -27,7 +27,7 @@ use crate::drain::Drain;
 use crate::kernel::Kernel;
 use crate::log_events;
 use crate::message_log::MessageLog;
-use crate::signals::Signal;
+use crate::signals::{Request, Signal};
 use crate::source::{Readiness, Source};
 use crate::work::{self, Budget};
 
@@ -288,9 +288,9 @@ impl<K: Kernel> Reactor<K> {
     // The way out.
 
     fn obey_signals(&mut self) {
-        let mut signals = Vec::new();
-        self.kernel.signals(|signal| signals.push(signal));
-        for signal in signals {
+        let mut requests = Vec::new();
+        self.kernel.requests(|request| requests.push(request));
+        for Request::Leave(signal) in requests {
             match self.phase {
                 Phase::Running => self.begin_drain(signal),
                 Phase::Draining(drain) if drain.is_same_request(self.now) => {}

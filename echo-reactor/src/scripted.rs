@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::deadlines::Moment;
 use crate::kernel::{Kernel, Socket};
 use crate::peer::Peer;
-use crate::signals::Signal;
+use crate::signals::Request;
 use crate::source::{Readiness, Source};
 
 /// What a read finds.
@@ -111,7 +111,7 @@ impl Kernel for ScriptedKernel {
         Moment::START
     }
 
-    fn signals(&mut self, _: impl FnMut(Signal)) {}
+    fn requests(&mut self, _: impl FnMut(Request)) {}
 
     fn accept(&mut self) -> io::Result<(ScriptedSocket, Peer)> {
         assert!(!self.listener_is_closed, "accepts from a closed listener");

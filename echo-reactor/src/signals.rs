@@ -1,28 +1,50 @@
-//! The signals that the server handles: both ask it to leave.
+//! The signals that the server handles, and what each asks for.
 
 use std::fmt;
 
 use rustix::process::Signal as Number;
 
-/// A signal that asks the server to leave: the first starts a drain, a second one cuts it short.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The first starts a drain, a second one cuts it short.
+    Leave(Signal),
+}
+
+/// A signal that asks the server to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM: `docker stop`, `kill`.
     Terminate,
     /// SIGINT: Ctrl-C in a terminal.
     Interrupt,
+    /// SIGHUP: the terminal is closed.
+    Hangup,
+}
+
+/// All signals that are handled. The last two ask for nothing: they are here because they would end
+/// the process if nobody handled them (`signal(7)`).
+pub const HANDLED: [Number; 5] =
+    [Number::TERM, Number::INT, Number::HUP, Number::USR1, Number::USR2];
+
+impl Request {
+    /// What the signal with this number asks for, if anything.
+    #[must_use]
+    pub fn of_signal(number: i32) -> Option<Request> {
+        let is_meant = |signal: &Signal| signal.number() == number;
+        Signal::ALL.into_iter().find(is_meant).map(Request::Leave)
+    }
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Signal; 2] = [Signal::Terminate, Signal::Interrupt];
+    pub const ALL: [Signal; 3] = [Signal::Terminate, Signal::Interrupt, Signal::Hangup];
 
-    /// The kernel's number for it (`signal(7)`).
-    #[must_use]
-    pub fn number(self) -> i32 {
+    fn number(self) -> i32 {
         match self {
             Signal::Terminate => Number::TERM.as_raw(),
             Signal::Interrupt => Number::INT.as_raw(),
+            Signal::Hangup => Number::HUP.as_raw(),
         }
     }
 
@@ -32,13 +54,8 @@ impl Signal {
         128 + match self {
             Signal::Terminate => 15,
             Signal::Interrupt => 2,
+            Signal::Hangup => 1,
         }
-    }
-
-    /// The signal with this number, if it is one of these.
-    #[must_use]
-    pub fn from_number(number: i32) -> Option<Signal> {
-        Signal::ALL.into_iter().find(|signal| signal.number() == number)
     }
 }
 
@@ -47,6 +64,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Signal::Terminate => "SIGTERM",
             Signal::Interrupt => "SIGINT",
+            Signal::Hangup => "SIGHUP",
         })
     }
 }
@@ -57,11 +75,19 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_linux() {
-        assert_eq!(Signal::from_number(15), Some(Signal::Terminate));
-        assert_eq!(Signal::from_number(2), Some(Signal::Interrupt));
-        assert_eq!(Signal::from_number(28), None);
+        assert_eq!(Request::of_signal(15), Some(Request::Leave(Signal::Terminate)));
+        assert_eq!(Request::of_signal(2), Some(Request::Leave(Signal::Interrupt)));
+        assert_eq!(Request::of_signal(1), Some(Request::Leave(Signal::Hangup)));
+        assert_eq!(Request::of_signal(10), None);
         for signal in Signal::ALL {
             assert_eq!(i32::from(signal.exit_code()), 128 + signal.number());
+        }
+    }
+
+    #[test]
+    fn every_signal_that_asks_to_leave_is_handled() {
+        for signal in Signal::ALL {
+            assert!(HANDLED.iter().any(|handled| handled.as_raw() == signal.number()), "{signal}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use echo_reactor::deadlines::Moment;
 use echo_reactor::kernel::{Kernel, Socket};
 use echo_reactor::peer::Peer;
-use echo_reactor::signals::Signal;
+use echo_reactor::signals::Request;
 use echo_reactor::source::{Readiness, Source};
 
 use crate::ledger::Link;
@@ -42,9 +42,9 @@ impl Kernel for SimulatedKernel {
         Moment::after_start(Duration::from_millis(world.clock))
     }
 
-    fn signals(&mut self, obey: impl FnMut(Signal)) {
+    fn requests(&mut self, obey: impl FnMut(Request)) {
         let signals = self.0.borrow_mut().take_signals();
-        signals.into_iter().for_each(obey);
+        signals.into_iter().map(Request::Leave).for_each(obey);
     }
 
     fn accept(&mut self) -> io::Result<(SimulatedSocket, Peer)> {

@@ -1,0 +1,167 @@
+//! How much memory the connections may take in the worst case, and how much there is.
+
+use std::fs;
+use std::path::Path;
+
+use crate::config::{Reply, Rules};
+use crate::echo;
+
+/// What one connection may hold, in bytes: the beginning of a message, and the reply to one read
+/// that its peer does not take. Its place in the slab is counted too, and not the kernel's buffers.
+#[must_use]
+pub fn per_connection(rules: &Rules) -> u64 {
+    let (message, read) = (rules.message_max_bytes as u64, echo::read_max_bytes(rules) as u64);
+    let reply = match rules.reply {
+        Reply::Echo => message + read,
+        Reply::Acknowledge => echo::acknowledgement_max_bytes(message) + read * SHORTEST_REPLY,
+    };
+    // The input that a reply was made from is gone; what stands behind it comes from the same read.
+    SLOT + reply
+}
+
+/// A connection without heap memory, with its deadline.
+const SLOT: u64 = 160;
+
+/// An empty message of one byte is acknowledged with 36.
+const SHORTEST_REPLY: u64 = 36;
+
+/// What the process takes beside its connections: program, log and tables, in bytes.
+pub const BASE: u64 = 8 * 1024 * 1024;
+
+/// How many connections fit into so much memory, at their worst.
+#[must_use]
+pub fn connections_that_fit(rules: &Rules, memory: u64) -> u64 {
+    // One more reply may be in the making.
+    let left = memory.saturating_sub(BASE + per_connection(rules));
+    left / per_connection(rules)
+}
+
+/// How much memory this process may have, in bytes: the least of the machine's and of the limits of
+/// its control groups (`cgroups(7)`), of version 1 or 2. `None` where the system does not tell.
+#[must_use]
+pub fn limit() -> Option<u64> {
+    limit_below(Path::new("/"))
+}
+
+fn limit_below(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let limits = groups.lines().flat_map(|line| limits_of_group(root, line));
+    limits.chain(machine(root)).min()
+}
+
+/// `7:memory:/docker/1a2b` in version 1, `0::/user.slice` in version 2.
+fn limits_of_group(root: &Path, line: &str) -> Vec<u64> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { return Vec::new() };
+    let (mount, file) = match controllers {
+        "" => ("sys/fs/cgroup", "memory.max"),
+        list if list.split(',').any(|name| name == "memory") => {
+            ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        }
+        _ => return Vec::new(),
+    };
+    // In a container the mount may begin at the container's own group, whatever the path says: then
+    // the path's directories are not there, and the mount's own file counts.
+    let directories = Path::new(path.trim_start_matches('/')).ancestors();
+    let read = |directory: &Path| {
+        let text = fs::read_to_string(root.join(mount).join(directory).join(file)).ok()?;
+        text.trim().parse().ok()
+    };
+    directories.filter_map(read).collect()
+}
+
+fn machine(root: &Path) -> Option<u64> {
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Framing;
+
+    /// Paths and contents.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
+    /// A root directory with these files in it, removed in the end.
+    struct Root(std::path::PathBuf);
+
+    impl Root {
+        fn new(name: &str, files: Files) -> Root {
+            let root =
+                std::env::temp_dir().join(format!("echo-memory-{}-{name}", std::process::id()));
+            for (path, content) in files {
+                let path = root.join(path);
+                fs::create_dir_all(path.parent().expect("a directory")).expect("writable");
+                fs::write(path, content).expect("writable");
+            }
+            Root(root)
+        }
+    }
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:       1000 kB\nMemFree: 1 kB\n");
+
+    #[test]
+    fn the_least_limit_counts() {
+        let cases: &[(&str, Files, Option<u64>)] = &[
+            ("machine", &[MEMINFO, ("proc/self/cgroup", "0::/\n")], Some(1_024_000)),
+            (
+                "version-2",
+                &[
+                    MEMINFO,
+                    ("proc/self/cgroup", "0::/a/b\n"),
+                    ("sys/fs/cgroup/a/b/memory.max", "max\n"),
+                    ("sys/fs/cgroup/a/memory.max", "500000\n"),
+                ],
+                Some(500_000),
+            ),
+            (
+                "version-1",
+                &[
+                    MEMINFO,
+                    ("proc/self/cgroup", "3:cpu,memory:/docker/1a\n1:name=systemd:/\n"),
+                    ("sys/fs/cgroup/memory/memory.limit_in_bytes", "400000\n"),
+                ],
+                Some(400_000),
+            ),
+            (
+                "none-of-version-1",
+                &[
+                    MEMINFO,
+                    ("proc/self/cgroup", "3:memory:/\n"),
+                    ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+                ],
+                Some(1_024_000),
+            ),
+            ("nothing", &[("proc/other", "")], None),
+        ];
+        for (name, files, limit) in cases {
+            assert_eq!(limit_below(&Root::new(name, files).0), *limit, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_fit_the_container_and_large_acknowledgements_do_not() {
+        let mut rules = Rules {
+            framing: Framing::Line,
+            reply: Reply::Echo,
+            messages_per_connection: 1,
+            message_max_bytes: 16 * 1024,
+            messages_are_logged: true,
+        };
+        let container = 256 * 1024 * 1024;
+        assert!(connections_that_fit(&rules, container) >= 1000);
+        rules.reply = Reply::Acknowledge;
+        rules.message_max_bytes = 16 * 1024 * 1024;
+        assert!(connections_that_fit(&rules, container) < 4);
+        assert_eq!(connections_that_fit(&rules, 1), 0);
+    }
+}
