@@ -18,7 +18,7 @@
 //! | [`log_outlet`] | how the log gets out without anyone waiting for its reader |
 //! | [`log_events`] | every line of the log |
 //! | [`message_log`] | how many lines about single messages are logged in a second |
-//! | [`config`], [`descriptors`], [`peer`] | settings, the descriptor limit, a peer's address |
+//! | [`config`], [`descriptors`], [`memory`], [`peer`] | settings, the descriptor limit, the memory of connections, a peer's address |
 //!
 //! # Who knows whom
 //!
@@ -28,6 +28,7 @@
 //! ```text
 //! reactor: acceptor, config, connection, deadlines, drain, kernel, log_events, message_log, signals, source, work
 //! descriptors: acceptor
+//! memory: config, echo
 //! acceptor: deadlines, kernel, log_events, peer
 //! message_log: config, deadlines, log_events, peer
 //! linux: deadlines, kernel, log_outlet, peer, signals, source
