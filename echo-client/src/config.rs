@@ -1,17 +1,17 @@
-//! The section `client` of the configuration: defaults and bounds. `config.yaml` explains the keys.
+//! The section `client` of the configuration: its keys, their defaults and their limits.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use echo_common::setting::{self, Setting};
+use echo_common::setting::{DURATION_MAX, Setting, key};
 use echo_common::settings::Section;
 
 const ID_MAX_CHARS: usize = 64;
 /// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).
 const HOST_MAX_CHARS: usize = 253;
 
-/// What the client does.
+/// The settings of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Its name in messages and log lines.
@@ -24,7 +24,7 @@ pub struct Config {
     pub loop_period: Duration,
     /// How many messages are sent; 0 is no limit.
     pub loop_amount: u64,
-    /// How long a message that was not answered is tried again.
+    /// How long a message without a reply is sent again.
     pub retry_timeout: Duration,
 }
 
@@ -45,15 +45,26 @@ impl Section for Config {
     const NAME: &'static str = "client";
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
-        let some_time = Duration::from_millis(1)..=setting::DURATION_MAX;
-        let any_time = Duration::ZERO..=setting::DURATION_MAX;
+        let some_time = Duration::from_millis(1)..=DURATION_MAX;
+        let any_time = Duration::ZERO..=DURATION_MAX;
         vec![
-            setting::parsed("id", &mut self.id, ClientId::ALLOWED),
-            setting::parsed("server_address", &mut self.server_address, ServerAddress::ALLOWED),
-            setting::duration("loop_lapse", &mut self.loop_lapse, some_time),
-            setting::duration("loop_period", &mut self.loop_period, any_time.clone()),
-            setting::whole("loop_amount", &mut self.loop_amount, 0..=u64::MAX),
-            setting::duration("retry_timeout", &mut self.retry_timeout, any_time),
+            key("id", "Name in messages and log lines.").parsed(&mut self.id, ClientId::ALLOWED),
+            key(
+                "server_address",
+                "Where the server is. Its name is looked up for each connection.",
+            )
+            .parsed(&mut self.server_address, ServerAddress::ALLOWED),
+            key("loop_lapse", "How long messages are sent. A wait between messages ends with it.")
+                .duration(&mut self.loop_lapse, some_time),
+            key("loop_period", "Wait between two messages.")
+                .duration(&mut self.loop_period, any_time.clone()),
+            key("loop_amount", "Messages to send. 0 is no limit, so that loop_lapse alone counts.")
+                .whole(&mut self.loop_amount, 0..=u64::MAX),
+            key(
+                "retry_timeout",
+                "How long a message without a reply is sent again. 0s is not at all.",
+            )
+            .duration(&mut self.retry_timeout, any_time),
         ]
     }
 }
@@ -82,8 +93,8 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A host, which may be a name, and a port. The name is looked up for each connection, so that a
-/// server that has moved is found again.
+/// A host and a port. A host name is looked up for each connection, so that a server that has moved
+/// is found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
     host: String,
@@ -115,7 +126,7 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// IPv4 addresses are names here too. `_` is no part of host names, but of names in Docker.
+/// An IPv4 address counts as a name too. Host names have no `_`, but names in Docker do.
 fn is_host_name(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     (1..=HOST_MAX_CHARS).contains(&text.len()) && text.chars().all(is_allowed)
@@ -214,7 +225,7 @@ mod tests {
         assert_eq!(config, Config::default());
     }
 
-    /// Texts that some key or other may take, and texts that none does.
+    /// Texts that some key may take, and texts that none does.
     fn value() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
@@ -236,7 +247,7 @@ mod tests {
             let after = texts(&mut config);
             for ((name, before), (_, after)) in before.iter().zip(&after) {
                 prop_assert!(before == after || (was_set && *name == key), "{}", name);
-                // What is printed says the same.
+                // The printed value can be read again.
                 prop_assert_eq!(set(&mut config, name, after), Ok(()));
             }
             prop_assert_eq!(texts(&mut config), after);

@@ -28,9 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, ExitCode> {
-    // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
+    // First, because PID 1 of a container does not get a signal that it does not catch.
     let signals = supervisor::catch_signals().map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start::<Config>(&PROGRAM)?;
-    logger::init(&settings.log_filter, Target::Stderr);
+    logger::init(&settings.log.level, Target::Stderr);
     supervisor::run(settings, signals).map_err(|error| fail(&PROGRAM, &error))
 }

@@ -1,4 +1,4 @@
-//! The rounds: a message, its reply, a wait; until the time or the number of messages is up.
+//! The rounds: a message, its reply, a wait, until `loop_lapse` is over or `loop_amount` is sent.
 
 use std::time::Instant;
 
@@ -8,11 +8,10 @@ use crate::retry::Retry;
 use crate::round::{self, Failure};
 use crate::stop::{Stop, Stopped};
 
-/// Sends messages as configured. A message whose time has begun is brought to its end, also when
-/// `loop_lapse` is over meanwhile; a wait is not.
+/// Sends messages as configured. The end of `loop_lapse` cuts a wait short, but not a message.
 ///
 /// # Errors
-/// The failure that ended the loop before its time. All but a stop have been logged.
+/// The failure that ended the loop early. It has been logged, unless it is a stop.
 pub fn run(config: &Config, stop: &Stop) -> Result<(), Failure> {
     let start = Instant::now();
     for number in 1.. {
@@ -24,17 +23,18 @@ pub fn run(config: &Config, stop: &Stop) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sends one message, again and again until it has its reply or the time for that is over. Its
-/// number stays the same: whether the server got it before it went away cannot be known.
+/// Sends one message until it has its reply, or until `retry_timeout` is over. Each try has the
+/// same number: the client cannot know whether the server got the message before the connection
+/// failed.
 fn deliver(config: &Config, stop: &Stop, number: u64) -> Result<(), Failure> {
     let message = format!("[CLIENT {}] Message number {number} sent", config.id);
     let mut retry = Retry::new(config.retry_timeout);
     loop {
         let failure = match round::run(config, stop, &message) {
             Err(Failure::Unanswered(failure)) => failure,
-            Err(Failure::Wrong(wrong)) => {
-                log_events::wrong_reply(config, &message, &wrong);
-                return Err(Failure::Wrong(wrong));
+            Err(Failure::Wrong(reply)) => {
+                log_events::wrong_reply(config, &message, &reply);
+                return Err(Failure::Wrong(reply));
             }
             other => return other,
         };
@@ -47,7 +47,7 @@ fn deliver(config: &Config, stop: &Stop, number: u64) -> Result<(), Failure> {
     }
 }
 
-/// Waits for the next round; `false` when there is none, because `loop_lapse` is over.
+/// Waits for the next round. Returns `false` when `loop_lapse` is over, so that there is none.
 fn wait(config: &Config, stop: &Stop, start: Instant) -> Result<bool, Stopped> {
     let left = config.loop_lapse.saturating_sub(start.elapsed());
     stop.wait(config.loop_period.min(left))?;

@@ -1,16 +1,16 @@
-//! When a message that was not answered is sent again. Pure: the time comes in as an argument.
+//! When a message without a reply is sent again. No clock is read here: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// A server that restarts is mostly back in a fraction of a second.
+/// A server that restarts is usually back in a fraction of a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// Long enough to cost nothing, short enough to notice soon that the server is back.
+/// Long enough to cost nothing, and short enough to find the server soon after it is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The retries of one message.
 ///
-/// The time for them begins with the first failure. Pauses double up to a bound; the last one is
-/// cut so that the last try begins just when the time is over.
+/// Their time begins with the first failure. Each pause is twice the one before, up to a bound. The
+/// last pause is cut, so that the last try begins when the time is over.
 #[derive(Debug)]
 pub struct Retry {
     timeout: Duration,
@@ -19,7 +19,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// No failure so far.
+    /// A message that has not failed yet.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, give_up_at: None, next_pause: FIRST_PAUSE }

@@ -1,10 +1,10 @@
-//! How a signal reaches a thread that blocks.
+//! How a signal reaches a blocked thread.
 //!
-//! A blocking thread does not notice a signal: handlers are installed with `SA_RESTART`, and
-//! `thread::sleep` goes on after one. So another thread gets the signal and calls
-//! [`Stop::request`], which ends what the worker is blocked in: a wait, because it waits on a
-//! condition variable; a read or a write, because the socket is shut down under it. What cannot be
-//! ended like this, looking up a name and connecting, is abandoned by [`crate::supervisor`].
+//! A signal does not end a blocking call: handlers are installed with `SA_RESTART`, and
+//! `thread::sleep` goes on after a signal. So another thread takes the signal and calls
+//! [`Stop::request`]. This ends the worker's wait, which is on a condition variable, and the
+//! worker's read or write, because it shuts down the socket. A name lookup and a connect cannot be
+//! ended: [`crate::supervisor`] leaves the worker behind in them.
 
 use std::io;
 use std::mem;
@@ -12,7 +12,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The wish to stop, seen from both threads.
+/// The request to stop, shared by both threads.
 #[derive(Debug, Default)]
 pub struct Stop {
     state: Mutex<State>,
@@ -31,28 +31,28 @@ impl Default for State {
     }
 }
 
-/// The work is to end now, because of a signal.
+/// A signal has asked for the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Its number.
+    /// The number of the signal.
     pub signal: i32,
 }
 
 impl Stop {
-    /// Ends the wait, read or write that the worker is blocked in, and every later one.
+    /// Ends the wait, read or write in which the worker is blocked, and every later one.
     pub fn request(&self, signal: i32) {
         let before = mem::replace(&mut *self.state(), State::Stopping { signal });
         if let State::Running { socket: Some(socket) } = before {
-            // It fails when the peer has reset the connection, and then nothing is blocked.
+            // This fails when the peer has reset the connection. Then the worker is not blocked.
             let _ = socket.shutdown(Shutdown::Both);
         }
         self.changed.notify_all();
     }
 
-    /// Whether to go on.
+    /// Checks whether to go on.
     ///
     /// # Errors
-    /// [`Stopped`] once a stop has been requested; so for the other functions.
+    /// [`Stopped`] once a stop has been requested.
     pub fn check(&self) -> Result<(), Stopped> {
         match *self.state() {
             State::Running { .. } => Ok(()),
@@ -71,11 +71,11 @@ impl Stop {
         self.check()
     }
 
-    /// Has `socket` shut down by a request, until the guard is dropped.
+    /// Lets a request shut down `socket`, until the guard is dropped. If a stop has been requested
+    /// already, the socket is shut down at once.
     ///
     /// # Errors
-    /// The socket cannot be duplicated. A stop that came before is no error: the socket is shut
-    /// down at once, as it would have been a moment later.
+    /// The socket cannot be duplicated.
     pub fn guard<'a>(&'a self, socket: &TcpStream) -> io::Result<SocketGuard<'a>> {
         let duplicate = socket.try_clone()?;
         match &mut *self.state() {
@@ -90,7 +90,7 @@ impl Stop {
     }
 }
 
-/// Gives the socket back to the worker when it is dropped.
+/// Takes the socket out of a request's reach when it is dropped.
 #[derive(Debug)]
 pub struct SocketGuard<'a>(&'a Stop);
 

@@ -1,7 +1,7 @@
-//! The two threads: a worker that runs the main loop, and the main thread, which gets the signals.
+//! The two threads: a worker that runs the main loop, and the main thread, which takes the signals.
 //!
-//! The worker may block in what nothing can end: a name lookup, a connect, a log whose reader does
-//! not read. The main thread has to end the process within half a second even then. So it does
+//! Some calls of the worker cannot be ended: a name lookup, a connect, a write to a log that nobody
+//! reads. Even then a signal has to end the process within half a second. So the main thread calls
 //! nothing that can block, and when the worker does not end in time, the process ends without it.
 
 use std::io;
@@ -20,15 +20,15 @@ use crate::round::Failure;
 use crate::stop::Stop;
 use crate::{log_events, main_loop};
 
-/// How long the worker may take to close its socket and say so.
+/// How long the worker may take to close its socket and to log that.
 const STOP_GRACE: Duration = Duration::from_millis(300);
-/// How long the last line of a process that ends without its worker may take.
+/// How long the last line may take when the process ends without its worker.
 const LAST_LINE_GRACE: Duration = Duration::from_millis(100);
 
-/// Catches the signals that end the program; those that come before [`run`] are not lost.
+/// Catches the signals that end the program. A signal that comes before [`run`] is not lost.
 ///
 /// # Errors
-/// The system has no descriptor to spare.
+/// The system has no descriptor left.
 pub fn catch_signals() -> io::Result<Signals> {
     Signals::new([SIGTERM, SIGINT])
 }
@@ -36,7 +36,7 @@ pub fn catch_signals() -> io::Result<Signals> {
 /// Runs the main loop to its end, or until a signal.
 ///
 /// # Errors
-/// The system has no thread to spare.
+/// The system has no thread left.
 pub fn run(settings: Settings<Config>, mut signals: Signals) -> io::Result<ExitCode> {
     let id = settings.section.id.clone();
     let stop = Arc::new(Stop::default());
@@ -57,7 +57,7 @@ pub fn run(settings: Settings<Config>, mut signals: Signals) -> io::Result<ExitC
             }
         }
     };
-    // No code: the worker has panicked, and has said so.
+    // There is no code if the worker has panicked, which it has reported.
     Ok(code.unwrap_or(ExitCode::FAILURE))
 }
 
@@ -80,7 +80,7 @@ fn work(settings: &Settings<Config>, stop: &Stop) -> ExitCode {
     }
 }
 
-/// The last line is left to a thread: it may be the log that the worker hangs in.
+/// A thread writes the last line, because the worker may be stuck in a write to the log.
 fn leave_without_worker(id: ClientId, signal: i32) -> ExitCode {
     let (done, is_done) = mpsc::channel();
     let _ = thread::Builder::new().spawn(move || {
@@ -91,7 +91,7 @@ fn leave_without_worker(id: ClientId, signal: i32) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ends the main thread's wait for signals when the worker ends, in whatever way.
+/// Ends the main thread's wait for signals when the worker ends, also by a panic.
 struct EndOfSignals(Handle);
 
 impl Drop for EndOfSignals {

@@ -8,10 +8,10 @@ use lexopt::Arg::{Long, Short};
 
 use crate::repr::printable;
 
-/// Read when `--config` is not given, from the working directory.
+/// The configuration when `--config` is not given: this file in the working directory.
 pub const DEFAULT_CONFIG_PATH: &str = "config.yaml";
 
-/// What the shared parts have to know of a program.
+/// What this crate has to know about a program.
 #[derive(Debug)]
 pub struct Program {
     /// The name of the executable.
@@ -26,20 +26,31 @@ pub struct Program {
     pub signals_and_exit_codes: &'static str,
 }
 
-/// What the user asks for.
+/// What a command line says.
 #[derive(Debug, PartialEq, Eq)]
+pub struct Arguments {
+    /// What the user asks for.
+    pub request: Request,
+    /// Where the configuration is.
+    pub config: PathBuf,
+    /// The flags that set a key, without `--`, with their values.
+    pub flags: Vec<(String, OsString)>,
+}
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Run with the configuration from this file.
-    Run(PathBuf),
-    /// Check the configuration in this file and print it.
-    Check(PathBuf),
+    /// Run.
+    Run,
+    /// Check the configuration and print it.
+    Check,
     /// Print the version.
     Version,
     /// Print the help.
     Help,
 }
 
-/// A command line that makes no sense; the text is one line that names the offending part.
+/// A command line that makes no sense. The text is one line that names the wrong part.
 #[derive(Debug)]
 pub struct UsageError(String);
 
@@ -57,71 +68,102 @@ impl From<lexopt::Error> for UsageError {
     }
 }
 
-/// Reads the arguments, of which the first is the program's own name.
+/// Reads the arguments, of which the first is the program's own name; `settings` are the flags that
+/// set a key, without `--`.
 ///
-/// `--help` and `--version` win over what stands behind them; of several paths the last counts.
+/// `--help` and `--version` win over all that follows them. Of several paths the last counts.
 ///
 /// # Errors
-/// An unknown option, an argument that is no option, a missing or an empty path.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
+/// An unknown option, an argument that is no option, a missing value, an empty path.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    settings: &[String],
+) -> Result<Arguments, UsageError> {
     let mut parser = lexopt::Parser::from_iter(arguments);
-    let mut path = PathBuf::from(DEFAULT_CONFIG_PATH);
-    let mut request: fn(PathBuf) -> Request = Request::Run;
+    let config = PathBuf::from(DEFAULT_CONFIG_PATH);
+    let mut parsed = Arguments { request: Request::Run, config, flags: Vec::new() };
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('c') | Long("config") => path = parser.value()?.into(),
-            Long("check") => request = Request::Check,
-            Short('V') | Long("version") => return Ok(Request::Version),
-            Short('h') | Long("help") => return Ok(Request::Help),
+            Short('c') | Long("config") => parsed.config = parser.value()?.into(),
+            Long("check") => parsed.request = Request::Check,
+            Short('V') | Long("version") => {
+                return Ok(Arguments { request: Request::Version, ..parsed });
+            }
+            Short('h') | Long("help") => return Ok(Arguments { request: Request::Help, ..parsed }),
+            Long(name) if settings.iter().any(|flag| flag == name) => {
+                let flag = name.to_owned();
+                parsed.flags.push((flag, parser.value()?));
+            }
+            Long(name) => return Err(unknown(name, settings)),
             other => return Err(other.unexpected().into()),
         }
     }
-    if path.as_os_str().is_empty() {
+    if parsed.config.as_os_str().is_empty() {
         return Err(UsageError("the path after --config is empty".to_owned()));
     }
-    Ok(request(path))
+    Ok(parsed)
+}
+
+fn unknown(name: &str, settings: &[String]) -> UsageError {
+    let own = ["config", "check", "version", "help"];
+    let known = own.into_iter().chain(settings.iter().map(String::as_str));
+    let known: Vec<String> = known.map(|flag| format!("--{flag}")).collect();
+    UsageError(format!("unknown option --{name}; known: {}", known.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse_words(words: &str) -> Result<Request, String> {
-        parse(words.split(' ').map(OsString::from)).map_err(|error| error.to_string())
+    fn parse_words(words: &str) -> Result<Arguments, String> {
+        let settings = ["port", "log-level"].map(str::to_owned);
+        parse(words.split(' ').map(OsString::from), &settings).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_form_of_every_option() {
-        let run = |path: &str| Ok(Request::Run(path.into()));
-        let check = |path: &str| Ok(Request::Check(path.into()));
-        for (words, expected) in [
-            ("echo", run("config.yaml")),
-            ("echo --config a.yaml", run("a.yaml")),
-            ("echo --config=a.yaml", run("a.yaml")),
-            ("echo -c a.yaml", run("a.yaml")),
-            ("echo -ca.yaml", run("a.yaml")),
-            ("echo -c a.yaml -c b.yaml", run("b.yaml")),
-            ("echo --check", check("config.yaml")),
-            ("echo --check --config a.yaml", check("a.yaml")),
-            ("echo --config a.yaml --check", check("a.yaml")),
-            ("echo --version", Ok(Request::Version)),
-            ("echo -V", Ok(Request::Version)),
-            ("echo --help", Ok(Request::Help)),
-            ("echo -h --check", Ok(Request::Help)),
+        for (words, request, config) in [
+            ("echo", Request::Run, "config.yaml"),
+            ("echo --config a.yaml", Request::Run, "a.yaml"),
+            ("echo --config=a.yaml", Request::Run, "a.yaml"),
+            ("echo -c a.yaml", Request::Run, "a.yaml"),
+            ("echo -ca.yaml", Request::Run, "a.yaml"),
+            ("echo -c a.yaml -c b.yaml", Request::Run, "b.yaml"),
+            ("echo --check", Request::Check, "config.yaml"),
+            ("echo --check --config a.yaml", Request::Check, "a.yaml"),
+            ("echo --config a.yaml --check", Request::Check, "a.yaml"),
+            ("echo --version", Request::Version, "config.yaml"),
+            ("echo -V --prot", Request::Version, "config.yaml"),
+            ("echo --help", Request::Help, "config.yaml"),
+            ("echo -h --check", Request::Help, "config.yaml"),
         ] {
-            assert_eq!(parse_words(words), expected, "{words}");
+            let expected = Arguments { request, config: config.into(), flags: Vec::new() };
+            assert_eq!(parse_words(words), Ok(expected), "{words}");
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_named() {
+    fn flags_of_settings_keep_their_order() {
+        let parsed =
+            parse_words("echo --port 1 --log-level=warn --check --port -1").expect("flags");
+        let flags = [("port", "1"), ("log-level", "warn"), ("port", "-1")];
+        assert_eq!(parsed.flags, flags.map(|(flag, value)| (flag.to_owned(), value.into())));
+        assert_eq!(parsed.request, Request::Check);
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
         for (words, named) in [
-            ("echo --prot", "--prot"),
+            (
+                "echo --prot",
+                "unknown option --prot; known: --config, --check, --version, --help, --port",
+            ),
             ("echo -x", "-x"),
             ("echo extra", "extra"),
             ("echo --config", "--config"),
             ("echo --config=", "--config"),
             ("echo --check=yes", "--check"),
+            ("echo --port", "--port"),
         ] {
             let error = parse_words(words).expect_err(words);
             assert!(error.contains(named), "{words}: {error}");

@@ -1,14 +1,14 @@
-//! What `--help` prints. The variables come from the settings themselves, so none can be missing.
+//! What `--help` prints. The settings come from their declarations, so none can be missing.
 
 use crate::arguments::{DEFAULT_CONFIG_PATH, Program};
-use crate::logger::FILTER_ALLOWED;
-use crate::settings::Section;
+use crate::settings::{Log, Named, Section, named};
+use crate::text::wrapped;
 
 /// The whole help of a program whose section is `S`.
 #[must_use]
 pub fn text<S: Section>(program: &Program) -> String {
     let Program { name, version, summary, signals_and_exit_codes, .. } = program;
-    let variables = variables::<S>(program.environment_prefix);
+    let settings = settings::<S>(program.environment_prefix);
     format!(
         "\
 {name} {version}: {summary}
@@ -21,21 +21,24 @@ Options:
   -V, --version      Print the version and exit
   -h, --help         Print this help and exit
 
-Without the file the defaults hold. The environment wins over the file:
-{variables}
-  RUST_LOG  [log.level]
-      {FILTER_ALLOWED}
+Settings. A flag wins over its environment variable, and the variable over the file:
+
+{settings}
 
 {signals_and_exit_codes}
 "
     )
 }
 
-fn variables<S: Section>(prefix: &str) -> String {
-    let mut section = S::default();
-    let lines = section.settings().into_iter().map(|setting| {
-        let key = setting.key().to_uppercase();
-        format!("  {prefix}_{key}  [{}]\n      {}", setting.text(), setting.allowed())
-    });
-    lines.collect::<Vec<_>>().join("\n")
+fn settings<S: Section>(prefix: &str) -> String {
+    let (mut own, mut log) = (S::default(), Log::default());
+    named(prefix, &mut own, &mut log).iter().flat_map(setting).collect::<Vec<_>>().join("\n")
+}
+
+fn setting(named: &Named<'_>) -> Vec<String> {
+    let Named { variable, flag, setting, .. } = named;
+    let heading = format!("  --{flag} VALUE, {variable} [default: {}]", setting.text());
+    let sentence = wrapped(setting.sentence(), "      ");
+    let allowed = wrapped(&format!("Allowed: {}", setting.allowed()), "      ");
+    [vec![heading], sentence, allowed].concat()
 }

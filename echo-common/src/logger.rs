@@ -3,7 +3,9 @@
 //! Time is UTC. The level is padded as by Python's `%-8s`. Levels and filters are `env_logger`'s.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, Write};
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use env_logger::Builder;
@@ -11,43 +13,66 @@ use log::{LevelFilter, Record};
 
 pub use env_logger::Target;
 
-/// What a filter may be; it completes the sentence "… is not".
-pub const FILTER_ALLOWED: &str =
-    "a level (off, error, warn, info, debug, trace) or a list such as info,echo_client=debug";
-
 /// Length of `2020-04-10 23:10:54`, in bytes.
 const TIMESTAMP_BYTES: usize = 19;
-/// Length of what stands before the text, in bytes: time, a space, the level padded to 8, a space.
+/// Length of the part before the text, in bytes: time, a space, the level padded to 8, a space.
 const PREFIX_BYTES: usize = TIMESTAMP_BYTES + 1 + 8 + 1;
 
-/// Starts logging to `target`; to be called once.
+/// Which lines are logged: a level, or a list of levels and of `target=level`. The list may end
+/// with `/` and a text, which a line must then contain.
 ///
-/// `filter` is a level, or a list in the syntax of `RUST_LOG`; see [`is_filter`].
+/// This is the syntax of `env_logger` without its bare `target`: a mistyped level, such as `inof`,
+/// would count as a target and silence the whole program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
+
+impl Filter {
+    /// What a filter may be; it completes the sentence "the value must be …".
+    pub const ALLOWED: &str =
+        "a level (off, error, warn, info, debug, trace) or a list such as info,echo_client=debug";
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for Filter {
+    type Err = ();
+
+    /// A filter is printed on one line, so it has no control characters.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if let Ok(level) = text.parse::<LevelFilter>() {
+            return Ok(Self(level.as_str().to_lowercase()));
+        }
+        let (parts, pattern) = text.split_once('/').unwrap_or((text, ""));
+        let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+        let is_filter = !pattern.contains('/')
+            && !text.contains(char::is_control)
+            && parts.split(',').all(|part| match part.split_once('=') {
+                Some((target, level)) => !target.trim().is_empty() && is_level(level),
+                None => is_level(part),
+            });
+        is_filter.then(|| Self(text.to_owned())).ok_or(())
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Starts logging to `target`. Call it once.
 ///
 /// # Panics
 /// When it is called a second time.
-pub fn init(filter: &str, target: Target) {
-    Builder::new().parse_filters(filter).target(target).format(write_line).init();
+pub fn init(filter: &Filter, target: Target) {
+    Builder::new().parse_filters(&filter.0).target(target).format(write_line).init();
 }
 
-/// Whether `text` is a filter: levels and `target=level` between commas, then perhaps `/` and text
-/// that must be in the line. It is printed as it is, on one line, so it has no control characters.
-///
-/// This is `env_logger`'s syntax without its bare `target`: a mistyped level, say `inof`, would be
-/// taken for a target and silence the whole program.
-#[must_use]
-pub fn is_filter(text: &str) -> bool {
-    let (parts, pattern) = text.split_once('/').unwrap_or((text, ""));
-    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
-    !pattern.contains('/')
-        && !text.contains(char::is_control)
-        && parts.split(',').all(|part| match part.split_once('=') {
-            Some((target, level)) => !target.trim().is_empty() && is_level(level),
-            None => is_level(part),
-        })
-}
-
-/// Padding by hand: the format machinery would take as long for it as for the rest of the line.
+/// Pads the level by hand: `format_args!` would take as long for that as for the rest of the line.
 fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let level = record.level().as_str().as_bytes();
@@ -59,7 +84,7 @@ fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     line.write_all(b"\n")
 }
 
-/// Writing out a date costs more than the rest of the line; within a second it stays the same.
+/// Formatting a date costs more than the rest of the line, so the text is kept for its second.
 fn timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
     thread_local! {
         static LAST: Cell<(u64, [u8; TIMESTAMP_BYTES])> =
@@ -111,14 +136,31 @@ mod tests {
 
     #[test]
     fn filters() {
-        for text in ["info", "OFF", "echo_reactor=debug", "warn, echo_client=trace", "info/closed"]
-        {
-            assert!(is_filter(text), "{text}");
+        for (text, expected) in [
+            ("info", "info"),
+            ("OFF", "off"),
+            ("echo_reactor=debug", "echo_reactor=debug"),
+            ("warn, echo_client=TRACE", "warn, echo_client=TRACE"),
+            ("info/closed", "info/closed"),
+        ] {
+            assert_eq!(
+                text.parse::<Filter>().map(|filter| filter.to_string()),
+                Ok(expected.into())
+            );
         }
-        for text in
-            ["", "inof", "echo_reactor", "a=", "=info", "a=b=info", "info,,warn", "info/a/b"]
-        {
-            assert!(!is_filter(text), "{text}");
+        for text in [
+            "",
+            " ",
+            "inof",
+            "echo_reactor",
+            "a=",
+            "=info",
+            "a=b=info",
+            "info,,warn",
+            "info/a/b",
+            "info/a\nb",
+        ] {
+            assert_eq!(text.parse::<Filter>(), Err(()), "{text:?}");
         }
     }
 }

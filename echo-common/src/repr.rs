@@ -1,17 +1,17 @@
-//! Bytes and addresses written as Python writes them, which is how the log shows peers.
+//! Bytes and addresses as Python writes them: the log shows peers and their messages like this.
 //!
-//! The result is plain printable ASCII, whatever a peer sends: nothing in it can move a terminal's
-//! cursor or start a new log line.
+//! The result is printable ASCII, whatever a peer sends, so it cannot move a terminal's cursor or
+//! start a new log line.
 
 use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
 
 /// Bytes as Python's `repr(bytes)`, cut after a number of source bytes.
 ///
-/// What is cut is said behind the closing quote: `b'abc'... (5000 bytes)`, with the length of the
-/// whole. The rules are those of `bytes.__repr__` in Python 3: single quotes, or double ones when
-/// there are single quotes and no double ones in the text; `\\`, `\t`, `\n`, `\r`, and `\xNN` for
-/// everything else that is not printable ASCII.
+/// Behind a text that is cut stands the length of the whole: `b'abc'... (5000 bytes)`. The rules
+/// are those of `bytes.__repr__` in Python 3: single quotes, or double ones when there are single
+/// quotes and no double ones in the text; `\\`, `\t`, `\n`, `\r`, and `\xNN` for everything else
+/// that is not printable ASCII.
 #[derive(Clone, Copy, Debug)]
 pub struct BytesRepr<'a> {
     shown: &'a [u8],
@@ -58,7 +58,7 @@ fn is_printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-/// Whether it never needs an escape, whatever the quote is.
+/// Whether a byte needs no escape, whatever the quote is.
 fn is_plain(byte: u8) -> bool {
     is_printable(byte) && !matches!(byte, b'\'' | b'"' | b'\\')
 }
@@ -69,14 +69,14 @@ fn hex_escape(byte: u8) -> [u8; 4] {
     [b'\\', b'x', digit(byte >> 4), digit(byte & 0xf)]
 }
 
-/// Collects pieces of ASCII: a call of the formatter for each would be the dearest part of a line.
+/// Collects pieces of ASCII: to call the formatter for each costs more than the rest of a line.
 struct Pieces<'a, 'f> {
     out: &'a mut fmt::Formatter<'f>,
     buffer: [u8; PIECES_BYTES],
     length: usize,
 }
 
-/// Room for what most messages come to.
+/// Room for most messages, in bytes.
 const PIECES_BYTES: usize = 128;
 
 impl<'a, 'f> Pieces<'a, 'f> {
@@ -111,9 +111,9 @@ pub fn trim_end(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len() - spaces]
 }
 
-/// Bytes as the text that they are, on one line: what is not printable is escaped, all else stays.
+/// Bytes as text on one line: characters that are not printable are escaped, all others stay.
 ///
-/// Unlike [`BytesRepr`] it keeps letters of all languages, and cannot always be read back.
+/// Unlike [`BytesRepr`] it keeps the letters of all languages, and cannot always be read back.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -133,8 +133,8 @@ pub fn printable(bytes: &[u8]) -> String {
 
 /// An address as Python shows a peer: `('172.24.125.3', 60392)`.
 ///
-/// Two deliberate differences for IPv6: flow and scope are left out, and a mapped IPv4 address is
-/// shown as the IPv4 address that it is, so that one search finds a peer on both sides.
+/// IPv6 differs on purpose: flow and scope are left out, and an IPv4 address that is mapped into
+/// IPv6 is shown as IPv4, so that one search finds a connection in the logs of both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressRepr(
     /// The address to show.
@@ -214,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_said() {
+    fn a_text_that_is_cut_says_so() {
         assert_eq!(BytesRepr::new(b"abcdef", 6).to_string(), "b'abcdef'");
         assert_eq!(BytesRepr::new(b"abcdef", 5).to_string(), "b'abcde'... (6 bytes)");
         assert_eq!(BytesRepr::new(b"abcdef", 0).to_string(), "b''... (6 bytes)");
-        // The quote fits what is shown, not what is cut.
+        // Only the bytes that are shown decide on the quote.
         assert_eq!(BytesRepr::new(b"a\"'", 1).to_string(), "b'a'... (3 bytes)");
     }
 

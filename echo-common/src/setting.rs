@@ -1,28 +1,42 @@
-//! One key of the configuration: where its value is kept, how it is read, what it allows.
+//! One key of the configuration: its name, the sentence that explains it, its value, its limits.
 //!
-//! Every value is read from text by the function that also knows what is allowed. The file, the
-//! environment, `--help`, `--check` and the log all go through it, so they cannot disagree.
+//! A program declares each key once, beginning with [`key()`]. The file, the environment, the
+//! flags, `--help` and `--check` all come from this declaration, and tests hold the documents to
+//! it. Every value is read from text by the function that also knows what is allowed.
 
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// More of a rejected value is not repeated in the error, in characters.
+/// An error repeats this much of a rejected value, in characters.
 const SHOWN_MAX_CHARS: usize = 60;
 
-/// The longest duration that makes sense for a program that is restarted now and then: a year.
+/// The longest duration: a year. It makes sense for a program that is restarted now and then.
 pub const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Units that a duration may have, in milliseconds, largest first.
 ///
-/// Months and years are left out: `1M` is a month, and is mostly meant to be a minute.
+/// Months and years are left out: `1M` is a month, and whoever writes it usually means a minute.
 const DURATION_UNITS_MS: [(&str, u128); 5] =
     [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
 
-/// One key, bound to the place of its value in a section.
+/// A key without a value yet.
+pub struct Key {
+    name: &'static str,
+    sentence: &'static str,
+    variable: Option<&'static str>,
+}
+
+/// Begins the declaration of a key: its name in the file, and what a user has to know about it.
+#[must_use]
+pub fn key(name: &'static str, sentence: &'static str) -> Key {
+    Key { name, sentence, variable: None }
+}
+
+/// A key, bound to the place of its value in a section.
 pub struct Setting<'a> {
-    key: &'static str,
+    key: Key,
     text: String,
     allowed: String,
     assign: Assign<'a>,
@@ -31,11 +45,97 @@ pub struct Setting<'a> {
 /// Reads the text and puts the value into its place; `None` when it is not allowed.
 type Assign<'a> = Box<dyn FnOnce(&str) -> Option<()> + 'a>;
 
+impl Key {
+    /// Gives the key an environment variable whose name does not follow from section and key.
+    #[must_use]
+    pub fn variable(self, variable: &'static str) -> Self {
+        Self { variable: Some(variable), ..self }
+    }
+
+    /// A whole number within bounds, both included.
+    pub fn whole<N>(self, place: &mut N, bounds: RangeInclusive<N>) -> Setting<'_>
+    where
+        N: Copy + Display + FromStr + PartialOrd + 'static,
+    {
+        Setting {
+            key: self,
+            text: place.to_string(),
+            allowed: format!("a whole number from {} to {}", bounds.start(), bounds.end()),
+            assign: Box::new(move |text| {
+                let number = text.parse().ok().filter(|number| bounds.contains(number))?;
+                *place = number;
+                Some(())
+            }),
+        }
+    }
+
+    /// A duration within bounds, both included. It is printed to the millisecond.
+    pub fn duration(self, place: &mut Duration, bounds: RangeInclusive<Duration>) -> Setting<'_> {
+        Setting {
+            key: self,
+            text: duration_text(*place),
+            allowed: format!(
+                "a duration from {} to {} (units d, h, m, s, ms), such as 1m2s or 100ms",
+                duration_text(*bounds.start()),
+                duration_text(*bounds.end()),
+            ),
+            assign: Box::new(move |text| {
+                *place = parse_duration(text).filter(|duration| bounds.contains(duration))?;
+                Some(())
+            }),
+        }
+    }
+
+    /// One of a few words.
+    pub fn choice<'a, T: Copy + PartialEq>(
+        self,
+        place: &'a mut T,
+        words: &'static [(&'static str, T)],
+    ) -> Setting<'a> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let present = words.iter().find(|(_, value)| value == place);
+        Setting {
+            key: self,
+            text: present.map_or("", |(name, _)| name).to_owned(),
+            allowed: format!("one of {}", names.join(", ")),
+            assign: Box::new(move |text| {
+                *place = words.iter().find(|(name, _)| *name == text)?.1;
+                Some(())
+            }),
+        }
+    }
+
+    /// Any type that can be parsed from text; `allowed` completes "the value must be …".
+    pub fn parsed<'a, T: Display + FromStr>(self, place: &'a mut T, allowed: &str) -> Setting<'a> {
+        Setting {
+            key: self,
+            text: place.to_string(),
+            allowed: allowed.to_owned(),
+            assign: Box::new(move |text| {
+                *place = text.parse().ok()?;
+                Some(())
+            }),
+        }
+    }
+}
+
 impl Setting<'_> {
     /// The key as the file writes it.
     #[must_use]
     pub fn key(&self) -> &'static str {
-        self.key
+        self.key.name
+    }
+
+    /// What a user has to know about the key.
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        self.key.sentence
+    }
+
+    /// The environment variable, where its name does not follow from section and key.
+    #[must_use]
+    pub fn variable(&self) -> Option<&'static str> {
+        self.key.variable
     }
 
     /// The present value, in a form that [`Setting::set`] takes.
@@ -54,7 +154,7 @@ impl Setting<'_> {
     ///
     /// # Errors
     /// One line that repeats the text (escaped and cut) and says what is allowed; the value stays
-    /// what it was.
+    /// as it was.
     pub fn set(self, text: &str) -> Result<(), String> {
         (self.assign)(text).ok_or_else(|| {
             let shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
@@ -64,81 +164,7 @@ impl Setting<'_> {
     }
 }
 
-/// A whole number within bounds, both included.
-pub fn whole<'a, N>(key: &'static str, place: &'a mut N, bounds: RangeInclusive<N>) -> Setting<'a>
-where
-    N: Copy + Display + FromStr + PartialOrd + 'static,
-{
-    Setting {
-        key,
-        text: place.to_string(),
-        allowed: format!("a whole number from {} to {}", bounds.start(), bounds.end()),
-        assign: Box::new(move |text| {
-            let number = text.parse().ok().filter(|number| bounds.contains(number))?;
-            *place = number;
-            Some(())
-        }),
-    }
-}
-
-/// A duration within bounds, both included; what is written is exact to the millisecond.
-pub fn duration<'a>(
-    key: &'static str,
-    place: &'a mut Duration,
-    bounds: RangeInclusive<Duration>,
-) -> Setting<'a> {
-    Setting {
-        key,
-        text: duration_text(*place),
-        allowed: format!(
-            "a duration from {} to {}, such as 1m2s or 100ms (units: d, h, m, s, ms)",
-            duration_text(*bounds.start()),
-            duration_text(*bounds.end()),
-        ),
-        assign: Box::new(move |text| {
-            *place = parse_duration(text).filter(|duration| bounds.contains(duration))?;
-            Some(())
-        }),
-    }
-}
-
-/// One of a few words.
-pub fn choice<'a, T: Copy + PartialEq>(
-    key: &'static str,
-    place: &'a mut T,
-    words: &'static [(&'static str, T)],
-) -> Setting<'a> {
-    let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-    let present = words.iter().find(|(_, value)| value == place);
-    Setting {
-        key,
-        text: present.map_or("", |(name, _)| name).to_owned(),
-        allowed: format!("one of: {}", names.join(", ")),
-        assign: Box::new(move |text| {
-            *place = words.iter().find(|(name, _)| *name == text)?.1;
-            Some(())
-        }),
-    }
-}
-
-/// Whatever can be parsed from text; `allowed` completes the sentence "… is not".
-pub fn parsed<'a, T: Display + FromStr>(
-    key: &'static str,
-    place: &'a mut T,
-    allowed: &str,
-) -> Setting<'a> {
-    Setting {
-        key,
-        text: place.to_string(),
-        allowed: allowed.to_owned(),
-        assign: Box::new(move |text| {
-            *place = text.parse().ok()?;
-            Some(())
-        }),
-    }
-}
-
-/// The shortest text for a duration: `1m2s`, `700ms`, `0s`. What is below 1 ms is dropped.
+/// The shortest text for a duration: `1m2s`, `700ms`, `0s`. Parts of a millisecond are dropped.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     let mut rest_ms = duration.as_millis();
@@ -187,7 +213,7 @@ mod tests {
             (" 1", None),
         ] {
             let mut value = 5_u16;
-            let result = whole("key", &mut value, 1..=9).set(text);
+            let result = key("key", "A sentence.").whole(&mut value, 1..=9).set(text);
             assert_eq!(result.is_ok(), expected.is_some(), "{text:?}");
             assert_eq!(value, expected.unwrap_or(5), "{text:?}");
         }
@@ -196,9 +222,10 @@ mod tests {
     #[test]
     fn an_error_repeats_the_text_and_says_what_is_allowed() {
         let mut value = 5_u16;
-        let error = whole("key", &mut value, 1..=9).set("abc").unwrap_err();
+        let error = key("key", "A sentence.").whole(&mut value, 1..=9).set("abc").unwrap_err();
         assert_eq!(error, r#""abc" is not a whole number from 1 to 9"#);
-        let error = whole("key", &mut value, 1..=9).set(&"é\n".repeat(99)).unwrap_err();
+        let error =
+            key("key", "A sentence.").whole(&mut value, 1..=9).set(&"é\n".repeat(99)).unwrap_err();
         assert_eq!(
             error,
             format!(r#""{}"... is not a whole number from 1 to 9"#, r"é\n".repeat(30))
@@ -229,7 +256,8 @@ mod tests {
             ("9999999999999999999d", None),
         ] {
             let mut value = Duration::from_secs(5);
-            let result = duration("key", &mut value, Duration::ZERO..=YEAR).set(text);
+            let result =
+                key("key", "A sentence.").duration(&mut value, Duration::ZERO..=YEAR).set(text);
             assert_eq!(result.is_ok(), expected_ms.is_some(), "{text:?}");
             assert_eq!(value, Duration::from_millis(expected_ms.unwrap_or(5000)), "{text:?}");
         }
@@ -253,22 +281,23 @@ mod tests {
     fn words_and_parsed_values() {
         let words: &[(&str, bool)] = &[("yes", true), ("no", false)];
         let mut value = true;
-        assert_eq!(choice("key", &mut value, words).text(), "yes");
-        choice("key", &mut value, words).set("no").expect("allowed");
+        assert_eq!(key("key", "A sentence.").choice(&mut value, words).text(), "yes");
+        key("key", "A sentence.").choice(&mut value, words).set("no").expect("allowed");
         assert!(!value);
-        let error = choice("key", &mut value, words).set("No").unwrap_err();
-        assert_eq!(error, r#""No" is not one of: yes, no"#);
+        let error = key("key", "A sentence.").choice(&mut value, words).set("No").unwrap_err();
+        assert_eq!(error, r#""No" is not one of yes, no"#);
 
         let mut ip: IpAddr = "0.0.0.0".parse().expect("an address");
-        parsed("ip", &mut ip, "an address").set("::").expect("allowed");
-        assert_eq!(parsed("ip", &mut ip, "an address").text(), "::");
-        let error = parsed("ip", &mut ip, "an address").set("1.2.3").unwrap_err();
+        key("key", "A sentence.").parsed(&mut ip, "an address").set("::").expect("allowed");
+        assert_eq!(key("key", "A sentence.").parsed(&mut ip, "an address").text(), "::");
+        let error =
+            key("key", "A sentence.").parsed(&mut ip, "an address").set("1.2.3").unwrap_err();
         assert_eq!(error, r#""1.2.3" is not an address"#);
     }
 
     proptest! {
         #[test]
-        fn what_is_written_can_be_read(ms in 0..=u64::try_from(YEAR.as_millis()).unwrap()) {
+        fn a_printed_duration_can_be_read(ms in 0..=u64::try_from(YEAR.as_millis()).unwrap()) {
             let duration = Duration::from_millis(ms);
             prop_assert_eq!(parse_duration(&duration_text(duration)), Some(duration));
         }
@@ -276,7 +305,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".*") {
             let mut value = Duration::ZERO;
-            let _ = duration("key", &mut value, Duration::ZERO..=YEAR).set(&text);
+            let _ = key("key", "A sentence.").duration(&mut value, Duration::ZERO..=YEAR).set(&text);
         }
     }
 }

@@ -1,31 +1,27 @@
-//! Settings: the defaults, then the file, then the environment; the later wins.
+//! Settings: the defaults, then the file, then the environment, then the flags. The later wins.
 //!
-//! One file serves both programs. Each reads its own section and `log`; of the other's section only
-//! the name is looked at, so that a mistake in the client's settings cannot stop the server.
+//! One file serves both programs. Each reads its own section and `log`, and skips the other
+//! program's section, so that a mistake in the client's settings cannot stop the server.
 
-mod environment;
 mod file;
+mod log_section;
+mod named;
+mod overlay;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-use log::LevelFilter;
 use serde_yaml::{Mapping, Value};
 
-use crate::setting::{self, Setting};
+use crate::setting::Setting;
+use crate::text::wrapped;
+
+pub use log_section::Log;
+pub(crate) use named::{Named, named};
 
 /// The sections that the file may have.
-const SECTIONS: [&str; 3] = ["server", "client", LogSection::NAME];
-
-const LEVELS: &[(&str, LevelFilter)] = &[
-    ("off", LevelFilter::Off),
-    ("error", LevelFilter::Error),
-    ("warn", LevelFilter::Warn),
-    ("info", LevelFilter::Info),
-    ("debug", LevelFilter::Debug),
-    ("trace", LevelFilter::Trace),
-];
+const SECTIONS: [&str; 3] = ["server", "client", Log::NAME];
 
 /// A section of the file: named values, all with a default.
 ///
@@ -47,13 +43,15 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 ///     const NAME: &'static str = "server";
 ///
 ///     fn settings(&mut self) -> Vec<Setting<'_>> {
-///         vec![setting::whole("port", &mut self.port, 0..=65_535)]
+///         vec![setting::key("port", "Port to listen on.").whole(&mut self.port, 0..=65_535)]
 ///     }
 /// }
 ///
 /// let environment = [("SERVER_PORT".into(), "7".into())];
-/// let settings = settings::load::<Config>("/dev/null".as_ref(), "SERVER", environment)?;
+/// let flags = [("log-level".into(), "warn".into())];
+/// let settings = settings::load::<Config>("/dev/null".as_ref(), "SERVER", environment, flags)?;
 /// assert_eq!(settings.section.port, 7);
+/// assert_eq!(settings.log.level.to_string(), "warn");
 /// # Ok::<(), settings::SettingsError>(())
 /// ```
 pub trait Section: Default {
@@ -63,32 +61,12 @@ pub trait Section: Default {
     /// Its keys, in the order in which they are printed, each bound to the place of its value.
     fn settings(&mut self) -> Vec<Setting<'_>>;
 
-    /// Whether the values go together, each being allowed by itself.
+    /// Whether the values go together. Each of them is allowed by itself.
     ///
     /// # Errors
-    /// What does not, and what to change; it follows the section's name and a colon.
+    /// Which values do not, and what to change. The text follows the section's name and a colon.
     fn check(&self) -> Result<(), String> {
         Ok(())
-    }
-}
-
-/// The section `log`, which both programs read.
-struct LogSection {
-    level: LevelFilter,
-}
-
-impl Default for LogSection {
-    fn default() -> Self {
-        let level = LevelFilter::Info;
-        Self { level }
-    }
-}
-
-impl Section for LogSection {
-    const NAME: &'static str = "log";
-
-    fn settings(&mut self) -> Vec<Setting<'_>> {
-        vec![setting::choice("level", &mut self.level, LEVELS)]
     }
 }
 
@@ -97,16 +75,21 @@ impl Section for LogSection {
 pub struct Settings<S> {
     /// The program's own section.
     pub section: S,
-    /// What is logged, for [`crate::logger::init`]: `RUST_LOG`, else `log.level`.
-    pub log_filter: String,
+    /// The section `log`.
+    pub log: Log,
     /// What the user should know, one line each: no file was found, a variable has no effect.
     pub notes: Vec<String>,
-    own: Entries,
-    log: Entries,
+    entries: Vec<Entry>,
 }
 
-/// Keys and texts of a section, for printing.
-type Entries = Vec<(&'static str, String)>;
+/// A setting, for printing.
+#[derive(Debug)]
+struct Entry {
+    section: &'static str,
+    key: &'static str,
+    text: String,
+    sentence: &'static str,
+}
 
 /// Why there are no settings: one line that names the place, the key and what is allowed.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,11 +103,11 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// Reads the settings from the file at `path` and from `environment`, in which the variables
-/// `<prefix>_<KEY>` and `RUST_LOG` count.
+/// Reads the settings from the file at `path`, from the variables `<prefix>_<KEY>` and those of
+/// `log` in `environment`, and from `flags`, which are names without `--` and their values.
 ///
-/// No file means defaults, with a note. A variable that has the prefix and belongs to no key is
-/// noted too, and is no error: others may have a use for it.
+/// Without a file the defaults hold, and a note says so. A variable that has the prefix and belongs
+/// to no key gets a note too. It is no error, because another program may use it.
 ///
 /// # Errors
 /// A file that cannot be read or understood; a key, or a value wherever it stands, that is not
@@ -133,64 +116,71 @@ pub fn load<S: Section>(
     path: &Path,
     prefix: &str,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: impl IntoIterator<Item = (String, OsString)>,
 ) -> Result<Settings<S>, SettingsError> {
     let mut section = S::default();
-    let mut log = LogSection::default();
+    let mut log = Log::default();
     let mut notes = Vec::new();
     match file::read(path)? {
         Some(text) => file::apply(path, &text, &mut section, &mut log)?,
         None => notes.push(format!("{} not found, using defaults", file::name(path))),
     }
-    let overlay = environment::apply(prefix, environment, &mut section)?;
-    notes.extend(overlay.notes);
+    notes.extend(overlay::apply_environment(prefix, environment, &mut section, &mut log)?);
+    overlay::apply_flags(prefix, flags, &mut section, &mut log)?;
     section.check().map_err(|why| SettingsError(format!("{}: {why}", S::NAME)))?;
-    let log = entries(&mut log);
-    Ok(Settings {
-        own: entries(&mut section),
-        section,
-        log_filter: overlay.log_filter.unwrap_or_else(|| log[0].1.clone()),
-        log,
-        notes,
-    })
+    let entries = named(prefix, &mut section, &mut log).into_iter().map(Entry::from).collect();
+    Ok(Settings { section, log, notes, entries })
 }
 
-fn entries(section: &mut impl Section) -> Entries {
-    let settings = section.settings();
-    let entry = |setting: &Setting<'_>| (setting.key(), setting.text().to_owned());
-    settings.iter().map(entry).collect()
+/// The flags that set the keys of a program, without `--`.
+#[must_use]
+pub fn flags<S: Section>() -> Vec<String> {
+    let (mut section, mut log) = (S::default(), Log::default());
+    named("", &mut section, &mut log).into_iter().map(|named| named.flag).collect()
+}
+
+impl From<Named<'_>> for Entry {
+    fn from(named: Named<'_>) -> Self {
+        let Named { section, setting, .. } = named;
+        let text = setting.text().to_owned();
+        Self { section, key: setting.key(), text, sentence: setting.sentence() }
+    }
 }
 
 impl<S: Section> Settings<S> {
-    /// The settings on one line: `id: 1 | loop_period: 10s | log: info`.
+    /// The settings on one line: `id: 1 | loop_period: 10s | log.level: info`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let filter = ("log", self.log_filter.clone());
-        let parts = self.own.iter().chain([&filter]);
-        let parts: Vec<String> = parts.map(|(key, text)| format!("{key}: {text}")).collect();
-        parts.join(" | ")
+        let part = |Entry { section, key, text, .. }: &Entry| {
+            if *section == S::NAME {
+                format!("{key}: {text}")
+            } else {
+                format!("{section}.{key}: {text}")
+            }
+        };
+        self.entries.iter().map(part).collect::<Vec<_>>().join(" | ")
     }
 
-    /// The settings as a file that says the same.
-    ///
-    /// `RUST_LOG` can say more than `log.level`; where it is set it is added as a comment.
+    /// The settings as a file that says the same, with a comment for each key.
     ///
     /// # Errors
     /// None that is known: names and texts can always be written as YAML.
     pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
-        let sections = [(S::NAME, &self.own), (LogSection::NAME, &self.log)];
-        let sections = sections.map(|(name, entries)| {
-            let entries = entries.iter().map(|(key, text)| (Value::from(*key), scalar(text)));
-            (Value::from(name), Value::from(entries.collect::<Mapping>()))
-        });
-        let yaml = serde_yaml::to_string(&Mapping::from_iter(sections))?;
-        let overridden = self.log_filter != self.log[0].1;
-        let comment =
-            overridden.then(|| format!("# RUST_LOG is set, and wins: {}\n", self.log_filter));
-        Ok(yaml + &comment.unwrap_or_default())
+        let mut lines = Vec::new();
+        for section in [S::NAME, Log::NAME] {
+            lines.push(format!("{section}:"));
+            for entry in self.entries.iter().filter(|entry| entry.section == section) {
+                lines.extend(wrapped(entry.sentence, "  # "));
+                let line = Mapping::from_iter([(entry.key.into(), scalar(&entry.text))]);
+                // A text may need several lines.
+                lines.extend(serde_yaml::to_string(&line)?.lines().map(|line| format!("  {line}")));
+            }
+        }
+        Ok(lines.join("\n") + "\n")
     }
 }
 
-/// A number where the text is one, so that it is printed without quotes.
+/// A number if the text is one, so that it is printed without quotes.
 fn scalar(text: &str) -> Value {
     let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
     number.map_or_else(|| Value::from(text), Value::from)

@@ -2,10 +2,9 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use crate::arguments::{self, Program, Request};
+use crate::arguments::{self, Arguments, Program, Request};
 use crate::help;
 use crate::settings::{self, Section, Settings};
 
@@ -15,25 +14,28 @@ pub const USAGE_ERROR: u8 = 2;
 /// Reads arguments, file and environment.
 ///
 /// # Errors
-/// There is nothing to run: what was asked for (`--check`, `--version`, `--help`) has been printed
-/// on stdout, or one line on stderr says what is wrong. The code is for `main` to return.
+/// There is nothing to run. Either the answer to `--check`, `--version` or `--help` has been
+/// printed on stdout, or one line on stderr says what is wrong. `main` has to return the code.
 pub fn start<S: Section>(program: &Program) -> Result<Settings<S>, ExitCode> {
-    let request = arguments::parse(env::args_os()).map_err(|error| refuse(program, &error))?;
-    match request {
-        Request::Run(path) => load(program, &path),
-        Request::Check(path) => Err(check::<S>(program, &path)),
+    let flags = settings::flags::<S>();
+    let arguments =
+        arguments::parse(env::args_os(), &flags).map_err(|error| refuse(program, &error))?;
+    match arguments.request {
+        Request::Run => load(program, arguments),
+        Request::Check => Err(check::<S>(program, arguments)),
         Request::Version => Err(print(&format!("{} {}\n", program.name, program.version))),
         Request::Help => Err(print(&help::text::<S>(program))),
     }
 }
 
-fn load<S: Section>(program: &Program, path: &Path) -> Result<Settings<S>, ExitCode> {
-    settings::load(path, program.environment_prefix, env::vars_os())
+fn load<S: Section>(program: &Program, arguments: Arguments) -> Result<Settings<S>, ExitCode> {
+    let Arguments { config, flags, .. } = arguments;
+    settings::load(&config, program.environment_prefix, env::vars_os(), flags)
         .map_err(|error| refuse(program, &error))
 }
 
-fn check<S: Section>(program: &Program, path: &Path) -> ExitCode {
-    let settings = match load::<S>(program, path) {
+fn check<S: Section>(program: &Program, arguments: Arguments) -> ExitCode {
+    let settings = match load::<S>(program, arguments) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
@@ -58,7 +60,7 @@ fn refuse(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(USAGE_ERROR)
 }
 
-/// Says on stderr, in one line, why the program cannot go on; the code is for `main` to return.
+/// Says on stderr, in one line, why the program cannot go on. `main` has to return the code.
 pub fn fail(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     complain(program, &error.to_string());
     ExitCode::FAILURE

@@ -107,25 +107,61 @@ impl Section for Config {
     const NAME: &'static str = "server";
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
+        use setting::key;
+
         let framings = &[("line", Framing::Line), ("stream", Framing::Stream)];
         let replies = &[("echo", Reply::Echo), ("acknowledge", Reply::Acknowledge)];
         let any_time = Duration::ZERO..=setting::DURATION_MAX;
         vec![
-            setting::parsed("ip", &mut self.ip, "an IPv4 or IPv6 address, such as 0.0.0.0 or ::"),
-            setting::whole("port", &mut self.port, 0..=u16::MAX),
-            setting::whole("listen_backlog", &mut self.listen_backlog, 1..=u16::MAX),
-            setting::whole("connections_max", &mut self.connections_max, 1..=1_000_000),
-            setting::choice("framing", &mut self.framing, framings),
-            setting::choice("reply", &mut self.reply, replies),
-            setting::whole(
+            key(
+                "ip",
+                "Address to listen on. 0.0.0.0 is every IPv4 address, \"::\" is IPv6 and IPv4.",
+            )
+            .parsed(&mut self.ip, "an IPv4 or IPv6 address, such as 0.0.0.0 or ::"),
+            key(
+                "port",
+                "Port to listen on. With 0 the kernel chooses one, and the log says which.",
+            )
+            .whole(&mut self.port, 0..=u16::MAX),
+            key("listen_backlog", "Connections that may wait to be accepted.")
+                .whole(&mut self.listen_backlog, 1..=u16::MAX),
+            key(
+                "connections_max",
+                "Connections served at the same time. More wait in the backlog.",
+            )
+            .whole(&mut self.connections_max, 1..=1_000_000),
+            key(
+                "framing",
+                "line: a message ends with a newline. stream: every byte comes back (RFC 862).",
+            )
+            .choice(&mut self.framing, framings),
+            key(
+                "reply",
+                "echo: the message itself. acknowledge: Your Message has been received: b'...'",
+            )
+            .choice(&mut self.reply, replies),
+            key(
                 "messages_per_connection",
-                &mut self.messages_per_connection,
-                0..=1_000_000_000,
-            ),
-            setting::whole("message_max_bytes", &mut self.message_max_bytes, 1..=16 * 1024 * 1024),
-            setting::duration("idle_timeout", &mut self.idle_timeout, any_time.clone()),
-            setting::duration("message_timeout", &mut self.message_timeout, any_time.clone()),
-            setting::duration("drain_timeout", &mut self.drain_timeout, any_time),
+                "After this many messages the server closes the connection. 0 is no limit.",
+            )
+            .whole(&mut self.messages_per_connection, 0..=1_000_000_000),
+            key("message_max_bytes", "Longest message in bytes, its newline included.")
+                .whole(&mut self.message_max_bytes, 1..=16 * 1024 * 1024),
+            key(
+                "idle_timeout",
+                "A connection is closed after this time without a byte. 0s is never.",
+            )
+            .duration(&mut self.idle_timeout, any_time.clone()),
+            key(
+                "message_timeout",
+                "A message must be complete within this time of its first byte. 0s is no limit.",
+            )
+            .duration(&mut self.message_timeout, any_time.clone()),
+            key(
+                "drain_timeout",
+                "After SIGTERM, open connections have this time to finish. The rest is aborted.",
+            )
+            .duration(&mut self.drain_timeout, any_time),
         ]
     }
 

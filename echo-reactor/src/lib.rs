@@ -7,22 +7,44 @@
 //! | [`echo`] | what a message is and what it is answered with; bytes in, bytes out |
 //! | [`connection`] | how one socket gets its messages answered, whatever its peer does |
 //! | [`reactor`] | how one thread serves them all: the turn of the loop |
+//! | [`work`] | how much one turn may do |
 //! | [`source`] | what can wake the loop |
 //! | [`acceptor`] | when to accept, pause, and go on |
 //! | [`deadlines`] | how time runs out without a timer for each message |
-//! | [`signals`] | how a drain begins, and how it is cut short |
+//! | [`signals`] | which signals ask the server to leave |
+//! | [`drain`] | how the server leaves: how long it takes, and which signals count as one request |
 //! | [`kernel`] | all that the reactor asks of the operating system |
 //! | [`linux`] | the real answers: epoll through mio, sockets, signals as events |
 //! | [`log_outlet`] | how the log gets out without anyone waiting for its reader |
 //! | [`log_events`] | every line of the log |
-//! | [`config`], [`descriptors`], [`peer`] | settings, the descriptor limit, a peer's address |
+//! | [`message_log`] | how many lines about single messages are logged in a second |
+//! | [`config`], [`descriptors`], [`memory`], [`peer`] | settings, the descriptor limit, the memory of connections, a peer's address |
 //!
 //! # Who knows whom
 //!
-//! `reactor` knows `acceptor`, `connection`, `deadlines` and the kernel's traits, never `linux`;
-//! `connection` knows `echo` and the socket's trait, but neither the poll nor the log; `echo`,
-//! `deadlines` and `source` know no sibling. `config` knows what it makes; `log_events` knows what
-//! it names.
+//! Each module uses only the modules behind its colon, all of them below it. A test checks this.
+//! `linux` stands apart: the reactor knows the traits of `kernel` only.
+//!
+//! ```text
+//! reactor: acceptor, config, connection, deadlines, drain, kernel, log_events, message_log, signals, source, work
+//! descriptors: acceptor
+//! memory: config, echo
+//! acceptor: deadlines, kernel, log_events, peer
+//! message_log: config, deadlines, log_events, peer
+//! linux: deadlines, kernel, log_outlet, peer, signals, source
+//! log_outlet: log_events
+//! log_events: connection, peer, signals
+//! connection: config, deadlines, drain, echo, kernel, peer, source, work
+//! echo: config
+//! config: work
+//! drain: deadlines
+//! kernel: deadlines, peer, signals, source
+//! deadlines:
+//! peer:
+//! signals:
+//! source:
+//! work:
+//! ```
 
 #![warn(missing_docs)]
 

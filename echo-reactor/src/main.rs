@@ -42,7 +42,7 @@ fn run() -> Result<ExitCode, ExitCode> {
     // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start::<Config>(&PROGRAM)?;
-    logger::init(&settings.log_filter, Target::Pipe(Box::new(log.clone())));
+    logger::init(&settings.log.level, Target::Pipe(Box::new(log.clone())));
     finish_log_on_panic(log.clone());
     let code = serve(linux, &settings);
     log.finish();
@@ -55,7 +55,8 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     }
     log_events::configuration(&settings.summary());
     let config = &settings.section;
-    let service = config.service(log_events::messages_are_logged(), 10_000);
+    let service =
+        config.service(log_events::messages_are_logged(), settings.log.message_lines_per_second);
     if let Err(Shortage { possible, limit }) = descriptors::make_room(service.connections_max) {
         log_events::descriptors_are_short(service.connections_max, possible, limit);
     }

@@ -1,7 +1,5 @@
 //! Options, configuration and exit codes.
 
-use std::fs;
-
 use echo_harness::command::{self, Finished};
 use echo_harness::process::Process;
 use echo_harness::scratch::ScratchFile;
@@ -29,7 +27,7 @@ fn version_and_help() {
             "--check",
             "--version",
             "--help",
-            "CLI_ID",
+            "--id VALUE, CLI_ID",
             "CLI_SERVER_ADDRESS",
             "CLI_LOOP_LAPSE",
             "CLI_LOOP_PERIOD",
@@ -41,6 +39,7 @@ fn version_and_help() {
         ] {
             assert!(help.contains(part), "{part} is missing in\n{help}");
         }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }
 
@@ -48,7 +47,7 @@ fn version_and_help() {
 fn what_is_wrong_is_one_line_and_exit_code_2() {
     let wrong = ScratchFile::new("wrong", "client:\n  id: 1\n  loop_period: 1M\n");
     for (arguments, variables, expected) in [
-        (&["--cofnig"][..], &[][..], "invalid option '--cofnig' (see --help)"),
+        (&["--cofnig"][..], &[][..], "unknown option --cofnig; known: --config, --check"),
         (&["config.yaml"], &[], "unexpected argument \"config.yaml\" (see --help)"),
         (&["--config", wrong.path()], &[], ":3: client.loop_period: \"1M\" is not a duration"),
         (&["--check", "--config", wrong.path()], &[], ":3: client.loop_period: \"1M\" is not"),
@@ -56,6 +55,7 @@ fn what_is_wrong_is_one_line_and_exit_code_2() {
         (&["-c/dev/null"], &[("CLI_LOOP_LAPSE", "0s")], "CLI_LOOP_LAPSE: \"0s\" is not"),
         (&["-c/dev/null"], &[("CLI_SERVER_ADDRESS", "x")], "is not host:port"),
         (&["-c/dev/null"], &[("RUST_LOG", "inof")], "RUST_LOG: \"inof\" is not a level"),
+        (&["--loop-period", "1M"], &[], "--loop-period: \"1M\" is not a duration"),
         (&["-c", "/"], &[], "/: cannot be read: it is a directory"),
     ] {
         let (code, output, errors) = run(arguments, variables);
@@ -79,10 +79,12 @@ client:
   retry_timeout: 30s
 log:
   level: debug
+  message_lines_per_second: 10000
 ";
     let variables = [("CLI_LOOP_AMOUNT", "5"), ("CLI_SERVER_ADDRESS", "[::1]:80")];
     let (code, checked, errors) = run(&["--check", "--config", file.path()], &variables);
-    assert_eq!((code, checked.as_str(), errors.as_str()), (0, expected, ""));
+    let values: String = checked.split_inclusive('\n').filter(|line| !is_comment(line)).collect();
+    assert_eq!((code, values.as_str(), errors.as_str()), (0, expected, ""));
 
     let again = ScratchFile::new("check-again", &checked);
     assert_eq!(run(&["--check", "--config", again.path()], &[]), (0, checked, String::new()));
@@ -96,10 +98,32 @@ fn the_file_in_the_repository_holds_the_defaults() {
     assert_eq!((code, errors.as_str()), (0, ""));
     let (_, defaults, _) = run(&["--check", "--config", "/dev/null"], &[]);
     assert_eq!(from_file, defaults);
-    let text = fs::read_to_string(repository).expect("the file");
-    for key in defaults.lines().filter_map(|line| line.split_once(':').map(|(key, _)| key)) {
-        assert!(text.contains(&format!("{key}:")), "{key} is not in {repository}");
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_the_file() {
+    let file = ScratchFile::new("flags", "client: {id: 1, loop_amount: 1, loop_period: 1s}\n");
+    let variables = [("CLI_ID", "2"), ("CLI_LOOP_AMOUNT", "2"), ("RUST_LOG", "warn")];
+    let flags = ["--id", "3", "--log-level=debug"];
+    let arguments = [&["--check", "--config", file.path()], &flags[..]].concat();
+    let (code, checked, errors) = run(&arguments, &variables);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    for line in ["  id: 3\n", "  loop_amount: 2\n", "  loop_period: 1s\n", "  level: debug\n"] {
+        assert!(checked.contains(line), "{line:?} is not in {checked}");
     }
+}
+
+/// Opening a FIFO waits for its writer, and reading from a terminal waits for its user.
+#[test]
+fn a_configuration_that_is_no_regular_file_is_refused() {
+    let fifo = ScratchFile::fifo("config");
+    let (code, output, errors) = run(&["--config", fifo.path()], &[]);
+    assert!(errors.ends_with("config: cannot be read: it is not a regular file\n"), "{errors}");
+    assert_eq!((code, output.as_str()), (2, ""));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
+use echo_harness::command::{is_available, program, without_settings};
 use echo_harness::process::Process;
 
 use crate::client::{FIRST, client_of, echo, free_address, listen, receive, start};
@@ -48,6 +49,25 @@ fn no_retry_timeout_means_one_try() {
     let ended = start(&free_address(), &["retry_timeout: 0s"]).wait();
     ended.assert_left_with(1);
     assert_eq!(ended.log.count("Connection refused"), 1);
+}
+
+/// In a network whose only port for clients is the server's, the kernel connects the client to itself.
+#[test]
+fn a_connection_to_itself_is_refused() {
+    if !is_available(&["unshare", "--net", "ip", "link", "set", "lo", "up"]) {
+        return;
+    }
+    let one_port = "ip link set lo up && echo '40001 40001' >/proc/sys/net/ipv4/ip_local_port_range \
+                    && exec \"$0\" --config /dev/null --server-address 127.0.0.1:40001 \
+                    --loop-amount 1 --retry-timeout 100ms";
+    let mut unshare = without_settings("unshare");
+    unshare.args(["--net", "sh", "-c", one_port]).arg(program("echo-client"));
+    let ended = Process::start(&mut unshare).wait();
+    ended.assert_left_with(1);
+    let first_try = &ended.log.texts()[1];
+    for part in ["not answered by 127.0.0.1:40001: cannot connect", "connection refused"] {
+        assert!(first_try.contains(part), "no {part:?} in {first_try}");
+    }
 }
 
 #[test]
@@ -135,14 +155,30 @@ fn a_wrong_reply_ends_the_client() {
 }
 
 #[test]
-fn the_longest_reply_and_one_byte_more() {
-    for (padding, code) in [(16 * 1024 - 32, 0), (16 * 1024 - 31, 1)] {
+fn a_reply_with_anything_around_it_ends_the_client() {
+    for (reply, shown) in [
+        (format!("XX{}YY\n", FIRST.trim_end()), format!("\"XX{}YY\"", FIRST.trim_end())),
+        (FIRST.repeat(2), format!(r#""{0}\n{0}""#, FIRST.trim_end())),
+        (format!("{FIRST}more"), format!(r#""{}\nmore""#, FIRST.trim_end())),
+        (format!("{FIRST}\n"), format!(r#""{}\n""#, FIRST.trim_end())),
+    ] {
         let (listener, address) = listen();
         let client = start(&address, &["loop_amount: 1"]);
-        let reply = FIRST.trim_end().to_owned() + &"x".repeat(padding) + "\n";
         receive(&listener).0.send(reply);
-        client.wait().assert_left_with(code);
+        let ended = client.wait();
+        ended.assert_left_with(1);
+        ended.log.assert_ends_with(&["Wrong reply to ", &shown]);
     }
+}
+
+#[test]
+fn a_server_may_keep_the_connection_open() {
+    let (listener, address) = listen();
+    let client = start(&address, &["loop_amount: 1"]);
+    let (mut peer, message) = receive(&listener);
+    peer.send(message);
+    client.wait().assert_left_with(0);
+    peer.assert_gets("");
 }
 
 #[test]
@@ -158,7 +194,7 @@ fn an_endless_reply_ends_the_client() {
     assert!(matches!(error, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
     let ended = client.wait();
     ended.assert_left_with(1);
-    ended.log.assert_ends_with(&["reply too long"]);
+    ended.log.assert_ends_with(&["xxx... (1024 bytes)\""]);
 }
 
 #[test]

@@ -1,28 +1,30 @@
-//! The file: YAML in, values into their places, and for every mistake its line.
+//! The file: reads YAML, puts the values into their places, and names the line of a mistake.
 //!
-//! Values are taken as text, however YAML would type them, and go to their [`Setting`]; so
+//! Every value is taken as text, whatever type it has in YAML, and goes to its [`Setting`]. So
 //! `port: 12345`, `port: "12345"` and a variable of the environment are read by the same code.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::{LogSection, SECTIONS, Section, SettingsError};
+use super::{Log, SECTIONS, Section, SettingsError};
 use crate::repr::printable;
 use crate::setting::Setting;
 
-/// A larger file is not ours. It also bounds what reading a device by mistake can cost, and what the
-/// parser makes of braces within braces: for each it looks at all that are open, so that four times
-/// as many cost sixteen times as much. A file of 64 KiB of them takes it a second, 1 MiB minutes.
+/// The largest file that is read, in bytes. This also bounds two costs: of reading a device by
+/// mistake, and of braces within braces, for which the parser's time grows with the square. 64 KiB
+/// of braces take it a second, 1 MiB would take minutes.
 pub(super) const FILE_MAX_BYTES: u64 = 64 * 1024;
 
-/// What is shown of a long complaint, which repeats what it found: so much of its begin and as much of
-/// its end, in characters.
+/// A message repeats what stands in the file. Of a long one this much of the begin and of the end
+/// is shown, in characters.
 const COMPLAINT_PART_MAX_CHARS: usize = 250;
 
 /// The path as it is shown.
@@ -32,46 +34,96 @@ pub(super) fn name(path: &Path) -> String {
 
 /// Reads the file; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, SettingsError> {
-    let unreadable = |cause: &dyn fmt::Display| {
-        SettingsError(format!("{}: cannot be read: {cause}", name(path)))
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(&error)),
-    };
-    let mut bytes = Vec::new();
-    match file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 <= FILE_MAX_BYTES => decode(path, bytes).map(Some),
-        Ok(_) => Err(unreadable(&format!("larger than {FILE_MAX_BYTES} bytes"))),
-        // What Docker makes of a bind mount whose source does not exist.
-        Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            Err(unreadable(&"it is a directory; was the file missing when a container mounted it?"))
-        }
-        Err(error) => Err(unreadable(&error)),
+    match read_bytes(path) {
+        Ok(bytes) => decode(path, bytes).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SettingsError(format!("{}: cannot be read: {error}", name(path)))),
     }
 }
 
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, SettingsError> {
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.split(|byte| *byte == b'\n').count();
-        SettingsError(format!("{}:{line}: not UTF-8 text", name(path)))
-    })
+/// Opens without blocking: a FIFO would wait for a writer, and a terminal for its user, while the
+/// program would be deaf to signals.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        // Docker makes a directory where the source of a bind mount does not exist.
+        let why = "it is a directory; was the file missing when a container mounted it?";
+        return Err(io::Error::other(why));
+    }
+    // /dev/null is a device, and is an empty file to all programs.
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX_BYTES {
+        return Err(io::Error::other(format!("it is larger than {FILE_MAX_BYTES} bytes")));
+    }
+    Ok(bytes)
 }
 
-/// Puts the values of `text` into their places; of sections that are not asked for, nothing.
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, SettingsError> {
+    let mistake = |before: &[u8], what: &str| {
+        let line = before.split(|byte| *byte == b'\n').count();
+        SettingsError(format!("{}:{line}: {what}", name(path)))
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        mistake(valid, "not UTF-8 text")
+    })?;
+    // The parser would refuse such a character too, and name line 1 wherever it stands.
+    match text.char_indices().find(|(_, character)| is_forbidden(*character)) {
+        Some((place, character)) => {
+            let what = format!("the character U+{:04X} is not allowed", u32::from(character));
+            Err(mistake(&text.as_bytes()[..place], &what))
+        }
+        None => Ok(text),
+    }
+}
+
+/// Whether YAML forbids a character wherever it stands: the control characters but for tab, line
+/// feed, carriage return and next line (U+0085), and the two that are no characters.
+fn is_forbidden(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        '\u{fffe}' | '\u{ffff}' => true,
+        _ => character.is_control(),
+    }
+}
+
+/// Puts the values of `text` into their places. Other sections than these two are skipped.
 pub(super) fn apply(
     path: &Path,
     text: &str,
     own: &mut impl Section,
-    log: &mut LogSection,
+    log: &mut Log,
 ) -> Result<(), SettingsError> {
-    let document = || serde_yaml::Deserializer::from_str(text);
-    // Once for the syntax alone, so that its errors are known as such.
-    IgnoredAny::deserialize(document()).map_err(|error| syntax_error(path, text, &error))?;
+    check_syntax(path, text)?;
     let file = FileReader { own, log };
-    document().deserialize_map(file).map_err(|error| value_error(path, &error))
+    let document = serde_yaml::Deserializer::from_str(text);
+    document.deserialize_map(file).map_err(|error| value_error(path, &error))
+}
+
+/// Reads the text for its syntax alone, so that an error of syntax is known as one.
+fn check_syntax(path: &Path, text: &str) -> Result<(), SettingsError> {
+    let mut documents = serde_yaml::Deserializer::from_str(text);
+    let first = documents.next().map_or(Ok(IgnoredAny), IgnoredAny::deserialize);
+    first.map_err(|error| syntax_error(path, text, &error))?;
+    let second = documents.next().map_or(Ok(()), |second| second.deserialize_any(Refusal));
+    second.map_err(|error| at(path, &error, "a second document begins here; only one is allowed"))
+}
+
+/// Refuses any value: the error then knows the line on which the value begins.
+struct Refusal;
+
+impl Visitor<'_> for Refusal {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no value")
+    }
 }
 
 fn syntax_error(path: &Path, text: &str, error: &serde_yaml::Error) -> SettingsError {
@@ -94,7 +146,7 @@ fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
     SettingsError(format!("{}:{} {message}", name(path), place.unwrap_or_default()))
 }
 
-/// What was found stands before what is allowed: both can be seen.
+/// Cuts a message that is too long: its begin says what was found, its end what is allowed.
 fn without_middle(message: &str) -> String {
     let chars: Vec<char> = message.chars().collect();
     if chars.len() <= 2 * COMPLAINT_PART_MAX_CHARS {
@@ -105,7 +157,7 @@ fn without_middle(message: &str) -> String {
     begin.chain(&['.'; 3]).chain(end).collect()
 }
 
-/// The message, without the place that is named in front of it anyway.
+/// The message without the place, which stands in front of it anyway.
 fn without_place(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
     let Some(place) = error.location() else {
@@ -118,7 +170,7 @@ fn without_place(error: &serde_yaml::Error) -> String {
 /// Reads the top level: the sections.
 struct FileReader<'a, S> {
     own: &'a mut S,
-    log: &'a mut LogSection,
+    log: &'a mut Log,
 }
 
 impl<'de, S: Section> Visitor<'de> for FileReader<'_, S> {
@@ -133,7 +185,7 @@ impl<'de, S: Section> Visitor<'de> for FileReader<'_, S> {
         while let Some(section) = map.next_key_seed(&mut names)? {
             if section == S::NAME {
                 map.next_value_seed(SectionReader(&mut *self.own))?;
-            } else if section == LogSection::NAME {
+            } else if section == Log::NAME {
                 map.next_value_seed(SectionReader(&mut *self.log))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -199,7 +251,7 @@ impl Visitor<'_> for ValueReader<'_> {
     }
 }
 
-/// Reads names, each of which must be known and may come once.
+/// Reads names. Each must be known, and may come once.
 struct Names {
     what: &'static str,
     known: Vec<&'static str>,

@@ -1,14 +1,18 @@
-//! The way from a file and an environment to settings, or to one line that says what is wrong.
+//! From a file, an environment and flags to settings, or to one line that says what is wrong.
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::logger::Filter;
+use crate::setting::key;
 
 mod fuzz;
 
@@ -34,10 +38,11 @@ impl Section for Sample {
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
         vec![
-            setting::whole("port", &mut self.port, 0..=65_535),
-            setting::duration("period", &mut self.period, Duration::ZERO..=HOUR),
-            setting::choice("reply_mode", &mut self.echo, &[("echo", true), ("none", false)]),
-            setting::parsed("name", &mut self.name, "a name"),
+            key("port", "Port to listen on.").whole(&mut self.port, 0..=65_535),
+            key("period", "Wait: it matters.").duration(&mut self.period, Duration::ZERO..=HOUR),
+            key("reply_mode", "echo: the same. none: nothing.")
+                .choice(&mut self.echo, &[("echo", true), ("none", false)]),
+            key("name", "What it is called.").parsed(&mut self.name, "a name"),
         ]
     }
 
@@ -72,14 +77,23 @@ impl Drop for TemporaryPath {
 }
 
 fn load_from(path: &Path, environment: &[(&str, &str)]) -> Result<Settings<Sample>, String> {
+    load_with_flags(path, environment, &[])
+}
+
+fn load_with_flags(
+    path: &Path,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Settings<Sample>, String> {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-    load(path, "SERVER", environment).map_err(|error| error.to_string())
+    let flags = flags.iter().map(|(flag, value)| ((*flag).to_owned(), value.into()));
+    load(path, "SERVER", environment, flags).map_err(|error| error.to_string())
 }
 
 /// Without a file, so that only the text and the environment count.
 fn apply(text: &str) -> Result<Sample, String> {
     let mut sample = Sample::default();
-    let mut log = LogSection::default();
+    let mut log = Log::default();
     file::apply(Path::new("config.yaml"), text, &mut sample, &mut log)
         .map(|()| sample)
         .map_err(|error| error.to_string())
@@ -90,12 +104,13 @@ fn an_absent_file_means_defaults_and_says_so() {
     let path = TemporaryPath::new("absent");
     let settings = load_from(&path.0, &[]).expect("defaults");
     assert_eq!(settings.section, Sample::default());
-    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.log.level.to_string(), "info");
+    assert_eq!(settings.log, Log::default());
     assert_eq!(settings.notes, [format!("{} not found, using defaults", path.0.display())]);
 }
 
 #[test]
-fn what_is_empty_means_defaults() {
+fn an_empty_file_or_section_means_defaults() {
     for text in ["", "\n", "# nothing\n", "---\n", "server:\n", "server: {}\nclient:\nlog:\n"] {
         assert_eq!(apply(text), Ok(Sample::default()), "{text:?}");
     }
@@ -131,12 +146,11 @@ fn every_mistake_in_the_file_has_its_line() {
         ("server:\n  port: [1]", format!(":2: server.port: sequence is not {port}")),
         ("server:\n  port:\n    a: 1", format!(":3: server.port: map is not {port}")),
         ("server:\n  port: |\n    1\n", format!(r#":2: server.port: "1\n" is not {port}"#)),
+        ("log:\n  level: loud", format!(":2: log.level: \"loud\" is not {}", Filter::ALLOWED)),
         (
-            "log:\n  level: loud",
-            ":2: log.level: \"loud\" is not one of: off, error, warn, info, debug, trace"
-                .to_owned(),
+            "log:\n  levle: info",
+            ":2: log: unknown key levle; allowed: level, message_lines_per_second".to_owned(),
         ),
-        ("log:\n  levle: info", ":2: log: unknown key levle; allowed: level".to_owned()),
         ("server:\n  port: 1\n  port: 2", ":3: server: key port is there twice".to_owned()),
         ("server:\n  port: 1\nserver:\n", ":3: section server is there twice".to_owned()),
         ("server: 5", ":1: server: integer `5` is not a mapping of keys to values".to_owned()),
@@ -157,16 +171,15 @@ fn every_mistake_in_the_file_has_its_line() {
 }
 
 #[test]
-fn what_is_not_yaml_is_one_line_with_its_place() {
+fn an_error_of_syntax_is_one_line_with_its_place() {
     for (text, place) in [
         ("server: {", ":2: "),
         ("server:\n  port: \"1", ":2: "),
         ("server:\n  port: 1\n name: a", ":3: "),
         ("server:\n  port: 1: 2", ":2: "),
         ("server:\n  port: *a", ":2: "),
-        ("a: 1\n---\nb: 2\n", ": "),
         ("@", ":1: "),
-        ("server: \0", ":"),
+        ("---\n@", ":2: "),
     ] {
         let error = apply(text).expect_err(text);
         let start = format!("config.yaml{place}");
@@ -177,7 +190,39 @@ fn what_is_not_yaml_is_one_line_with_its_place() {
 }
 
 #[test]
-fn a_mistake_in_a_section_of_others_does_no_harm() {
+fn a_second_document_is_named_with_its_line() {
+    for (text, line) in [
+        ("server:\n---\nserver:\n", 3),
+        ("---\nserver:\n  port: 1\n---\n\n# empty\n", 7),
+        ("server:\n...\nserver: {", 3),
+        ("server:\n---\n[1]\n---\nx", 3),
+        ("server:\n---\n!tag x", 3),
+        ("server:\n---\n@", 3),
+    ] {
+        let expected = "a second document begins here; only one is allowed";
+        assert_eq!(apply(text), Err(format!("config.yaml:{line}: {expected}")), "{text:?}");
+    }
+    assert_eq!(apply("---\nserver:\n...\n"), Ok(Sample::default()));
+}
+
+#[test]
+fn a_character_that_yaml_forbids_is_named_with_its_line() {
+    for (text, expected) in [
+        ("server:\n  name: \0\n", ":2: the character U+0000 is not allowed"),
+        ("server:\n\n\n# \x1b[2J\n", ":4: the character U+001B is not allowed"),
+        ("server:\n  name: a\u{80}\n", ":2: the character U+0080 is not allowed"),
+        ("server:\r\n  name: \u{ffff}\r\n", ":2: the character U+FFFF is not allowed"),
+    ] {
+        let file = TemporaryPath::with("forbidden", text);
+        let error = load_from(&file.0, &[]).expect_err(text);
+        assert!(error.ends_with(expected), "{text:?}: {error}");
+    }
+    let file = TemporaryPath::with("allowed", "server:\r\n  name: \"a\tb\u{85}\u{a0}é\"\r\n");
+    load_from(&file.0, &[]).expect("valid");
+}
+
+#[test]
+fn a_mistake_in_the_section_of_the_other_program_does_no_harm() {
     assert_eq!(apply("client:\n  no_such_key: [1]\n"), Ok(Sample::default()));
 }
 
@@ -195,12 +240,23 @@ fn files_that_cannot_be_read() {
     let error = load_from(&binary.0.join("below_a_file"), &[]).unwrap_err();
     assert!(error.contains("cannot be read: "), "{error}");
 
-    // Nothing is mapped at its start, so that it can be opened and not read.
+    // No memory is mapped at address 0, so the file opens and cannot be read.
     let error = load_from(Path::new("/proc/self/mem"), &[]).unwrap_err();
     assert!(error.contains("cannot be read: Input/output error"), "{error}");
 
     let error = load_from(Path::new("/dev/zero"), &[]).unwrap_err();
-    assert!(error.contains("larger than 65536 bytes"), "{error}");
+    assert!(error.contains("it is larger than 65536 bytes"), "{error}");
+
+    // Opening a FIFO that has no writer, or reading from one that has, would never end.
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let pipe = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let error = load_from(Path::new(&pipe), &[]).unwrap_err();
+    assert!(error.ends_with("cannot be read: it is not a regular file"), "{error}");
+
+    let socket = TemporaryPath::new("socket");
+    let _listener = UnixListener::bind(&socket.0).expect("a socket");
+    let error = load_from(&socket.0, &[]).unwrap_err();
+    assert!(error.contains("cannot be read: "), "{error}");
 }
 
 #[test]
@@ -218,14 +274,64 @@ fn the_environment_wins() {
     let settings = load_from(&path.0, &variables).expect("valid");
     let expected = Sample { port: 2, echo: false, name: "file".to_owned(), ..Sample::default() };
     assert_eq!(settings.section, expected);
-    assert_eq!(settings.log_filter, "info,echo_reactor=debug");
+    assert_eq!(settings.log.level.to_string(), "info,echo_reactor=debug");
     assert!(settings.notes.is_empty(), "{:?}", settings.notes);
 }
 
 #[test]
 fn an_empty_rust_log_counts_as_not_set() {
     let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "")]).expect("valid");
-    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.log.level.to_string(), "info");
+}
+
+#[test]
+fn the_section_log_is_set_in_every_way() {
+    let path = TemporaryPath::with("log", "log: {level: WARN, message_lines_per_second: 1}");
+    let from_file = load_from(&path.0, &[]).expect("valid");
+    assert_eq!(from_file.log.level.to_string(), "warn");
+    assert_eq!(from_file.log.message_lines_per_second, 1);
+
+    // LOG_LEVEL belongs to other programs.
+    let variables =
+        [("LOG_MESSAGE_LINES_PER_SECOND", "2"), ("RUST_LOG", "debug"), ("LOG_LEVEL", "loud")];
+    let from_environment = load_from(&path.0, &variables).expect("valid");
+    assert_eq!(from_environment.log.level.to_string(), "debug");
+    assert_eq!(from_environment.log.message_lines_per_second, 2);
+    assert!(from_environment.notes.is_empty(), "{:?}", from_environment.notes);
+
+    let flags = [("log-level", "trace"), ("log-message-lines-per-second", "0")];
+    let from_flags = load_with_flags(&path.0, &variables, &flags).expect("valid");
+    assert_eq!(from_flags.log.level.to_string(), "trace");
+    assert_eq!(from_flags.log.message_lines_per_second, 0);
+}
+
+#[test]
+fn a_flag_wins_over_all_and_the_last_one_over_the_others() {
+    let path = TemporaryPath::with("flags", "server: {port: 1, period: 1s, name: file}");
+    let variables = [("SERVER_PORT", "2"), ("SERVER_PERIOD", "2s")];
+    let flags = [("port", "3"), ("reply-mode", "none"), ("port", "4")];
+    let settings = load_with_flags(&path.0, &variables, &flags).expect("valid");
+    let period = Duration::from_secs(2);
+    assert_eq!(settings.section, Sample { port: 4, period, echo: false, name: "file".to_owned() });
+}
+
+#[test]
+fn a_mistake_in_a_flag_names_it() {
+    for (flag, value, expected) in [
+        ("port", "abc", "--port: \"abc\" is not a whole number from 0 to 65535"),
+        ("reply-mode", "", "--reply-mode: \"\" is not one of echo, none"),
+        ("log-level", "inof", "--log-level: \"inof\" is not a level"),
+        ("reply_mode", "none", "--reply_mode is not a flag"),
+    ] {
+        let error = load_with_flags(Path::new("/dev/null"), &[], &[(flag, value)]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let not_text = [("name".to_owned(), OsString::from_vec(vec![0xff]))];
+    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", [], not_text).unwrap_err();
+    assert_eq!(error.to_string(), "--name: the value is not UTF-8 text");
+    let known =
+        ["port", "period", "reply-mode", "name", "log-level", "log-message-lines-per-second"];
+    assert_eq!(flags::<Sample>(), known);
 }
 
 #[test]
@@ -244,23 +350,19 @@ fn a_mistake_in_the_environment_names_the_variable() {
         (
             "RUST_LOG",
             "info/a\nserver: b",
-            format!("RUST_LOG: \"info/a\\nserver: b\" is not {}", logger_allowed()),
+            format!("RUST_LOG: \"info/a\\nserver: b\" is not {}", Filter::ALLOWED),
         ),
-        ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", logger_allowed())),
+        ("RUST_LOG", "inof", format!("RUST_LOG: \"inof\" is not {}", Filter::ALLOWED)),
     ] {
         assert_eq!(load_from(Path::new("/dev/null"), &[(name, value)]).unwrap_err(), expected);
     }
     let not_text = [("SERVER_NAME".into(), OsString::from_vec(vec![0xff]))];
-    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text).unwrap_err();
+    let error = load::<Sample>(Path::new("/dev/null"), "SERVER", not_text, []).unwrap_err();
     assert_eq!(error.to_string(), "SERVER_NAME: the value is not UTF-8 text");
 }
 
-fn logger_allowed() -> &'static str {
-    crate::logger::FILTER_ALLOWED
-}
-
 #[test]
-fn a_variable_of_no_key_is_only_noted() {
+fn a_variable_of_no_key_gets_a_note() {
     let variables = [("SERVER_PROT", "1"), ("SERVER_port", "1")];
     let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
     assert_eq!(settings.section, Sample::default());
@@ -271,16 +373,29 @@ fn a_variable_of_no_key_is_only_noted() {
 
 #[test]
 fn printed_as_a_line_and_as_a_file() {
-    let settings = load_from(Path::new("/dev/null"), &[("SERVER_NAME", "::")]).expect("valid");
-    let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log: info";
+    let variables = [("SERVER_NAME", "::"), ("RUST_LOG", "a=warn")];
+    let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
+    let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log.level: a=warn | \
+                log.message_lines_per_second: 10000";
     assert_eq!(settings.summary(), line);
-    let yaml = "server:\n  port: 12345\n  period: 10s\n  reply_mode: echo\n  name: '::'\nlog:\n  level: info\n";
+    let yaml = "\
+server:
+  # Port to listen on.
+  port: 12345
+  # Wait: it matters.
+  period: 10s
+  # echo: the same. none: nothing.
+  reply_mode: echo
+  # What it is called.
+  name: '::'
+log:
+  # Lines of this level and of more serious levels are logged.
+  level: a=warn
+  # The server logs at most this many lines about single messages in a second, and one line that
+  # counts the rest. 0 is no limit.
+  message_lines_per_second: 10000
+";
     assert_eq!(settings.to_yaml().expect("yaml"), yaml);
-
-    let settings = load_from(Path::new("/dev/null"), &[("RUST_LOG", "a=warn")]).expect("valid");
-    assert!(settings.summary().ends_with("log: a=warn"));
-    let yaml = settings.to_yaml().expect("yaml");
-    assert!(yaml.ends_with("level: info\n# RUST_LOG is set, and wins: a=warn\n"), "{yaml}");
 }
 
 #[test]
@@ -306,14 +421,15 @@ fn a_long_mistake_is_shown_with_its_begin_and_its_end() {
 
 proptest! {
     #[test]
-    fn what_is_printed_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
+    fn printed_settings_can_be_read(port: u16, ms in 0..=3_600_000_u64, echo: bool, name: String) {
         let sample = Sample { port, period: Duration::from_millis(ms), echo, name };
         let mut copy = Sample { name: sample.name.clone(), ..sample };
+        let mut log = Log::default();
+        let entries = named("SERVER", &mut copy, &mut log).into_iter().map(Entry::from).collect();
         let settings = Settings {
-            own: entries(&mut copy),
+            entries,
             section: copy,
-            log_filter: "info".to_owned(),
-            log: entries(&mut LogSection::default()),
+            log,
             notes: Vec::new(),
         };
         prop_assert_eq!(apply(&settings.to_yaml().expect("yaml")), Ok(sample));

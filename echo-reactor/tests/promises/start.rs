@@ -263,3 +263,25 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     ended.assert_left_with(0);
     ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");
 }
+
+#[test]
+fn a_flag_wins_over_the_environment() {
+    let mut command =
+        server(&["--check", "--config", "/dev/null", "--port=3", "--log-level", "debug"]);
+    let checked = run(command.env("SERVER_PORT", "2").env("RUST_LOG", "warn"));
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    for line in ["  port: 3\n", "  level: debug\n"] {
+        assert!(checked.stdout.contains(line), "no {line:?} in {}", checked.stdout);
+    }
+    let mistaken = run(server(&["--port", "65536"]).env("SERVER_PORT", "2"));
+    assert_refused(&mistaken, 2, &["--port", "65536", "0 to 65535"]);
+}
+
+#[test]
+fn a_configuration_that_is_no_regular_file_is_refused() {
+    let fifo = ScratchFile::fifo("config");
+    for path in [fifo.path(), "/dev/zero"] {
+        let finished = run(&mut server(&["--config", path]));
+        assert_refused(&finished, 2, &[path, "cannot be read: it is "]);
+    }
+}

@@ -40,7 +40,8 @@ pub fn without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let is_setting = |name: &str| {
-            name.starts_with("SERVER_") || name.starts_with("CLI_") || name == "RUST_LOG"
+            let prefixes = ["SERVER_", "CLI_", "LOG_"];
+            name == "RUST_LOG" || prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
         if name.to_str().is_some_and(is_setting) {
             command.env_remove(name);

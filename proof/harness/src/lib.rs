@@ -13,6 +13,7 @@
 //! | [`log_lines`] | a log: waited for, and asked about what it says |
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test |
+//! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
 //!
 //! What only tests use panics. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
 //! `wait::try_until` return errors, for programs that have to clean up.
@@ -30,6 +31,8 @@ pub const MEGABYTE: usize = 1024 * 1024;
 
 pub mod child;
 pub mod command;
+pub mod docs;
+pub mod house;
 pub mod interrupt;
 pub mod log_lines;
 pub mod peer;

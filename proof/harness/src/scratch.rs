@@ -4,13 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 /// A file that no other run of the tests uses; it is removed when this is dropped.
 pub struct ScratchFile(PathBuf);
 
 impl ScratchFile {
     pub fn new(name: &str, content: impl AsRef<[u8]>) -> ScratchFile {
-        let path = std::env::temp_dir().join(format!("echo-{}-{name}", process::id()));
+        let path = path(name);
         fs::write(&path, content).expect("a file in the temporary directory");
+        ScratchFile(path)
+    }
+
+    /// A FIFO, to which nobody writes.
+    pub fn fifo(name: &str) -> ScratchFile {
+        let path = path(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
         ScratchFile(path)
     }
 
@@ -34,4 +43,8 @@ impl Drop for ScratchFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+fn path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("echo-{}-{name}", process::id()))
 }

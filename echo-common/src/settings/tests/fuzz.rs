@@ -1,4 +1,4 @@
-//! Files and variables as nobody would write them: the outcome is settings or one line, in time.
+//! Files and variables that nobody would write. The outcome must be settings or one line, in time.
 //!
 //! `make fuzz` runs these with many more cases.
 
@@ -11,10 +11,10 @@ use super::*;
 /// More than the worst file takes in a debug build on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An error is no longer, in bytes: what it repeats of the file is cut, the rest is names of keys.
+/// The longest error, in bytes: the part that repeats the file is cut, the rest is names of keys.
 const LINE_MAX_BYTES: usize = 2500;
 
-/// A line of a file, more or less; what YAML gives a meaning, and what it forbids.
+/// Pieces of a file: some have a meaning in YAML, and some are forbidden.
 const SNIPPETS: &[&str] = &[
     "server:",
     "  port: 7",
@@ -82,7 +82,7 @@ fn snippet() -> impl Strategy<Value = String> {
         8 => known().prop_map(str::to_owned),
         1 => (known(), 1..300_usize).prop_map(|(text, times)| text.repeat(times)),
         1 => (1..500_usize).prop_map(|digits| "9".repeat(digits)),
-        // Long enough to be cut where an error repeats it.
+        // Long enough that an error which repeats it is cut.
         1 => (1..3000_usize).prop_map(|length| format!("\n  {}: 1\n", "é".repeat(length))),
         1 => any::<String>(),
     ]
@@ -148,8 +148,8 @@ fn apply_edit(lines: &mut Vec<String>, place: Index, edit: Edit) {
     }
 }
 
-/// Whether a file with these bytes is valid. Panics unless it gives settings, which can be printed
-/// and read again, or one line that names the file; and that in time.
+/// Whether a file with these bytes is valid. Panics unless the file gives, in time, either settings
+/// that can be printed and read again, or one line that names the file.
 fn check(test: &str, bytes: &[u8]) -> bool {
     let path = TemporaryPath::with(test, bytes);
     let started = Instant::now();
@@ -159,13 +159,10 @@ fn check(test: &str, bytes: &[u8]) -> bool {
         Ok(settings) => {
             let yaml = settings.to_yaml().expect("yaml");
             let again = load_from(&TemporaryPath::with(test, &yaml).0, &[]).expect(&yaml);
-            assert_eq!(
-                (&again.section, again.log_filter),
-                (&settings.section, settings.log_filter.clone())
-            );
+            assert_eq!((&again.section, &again.log), (&settings.section, &settings.log));
         }
         Err(error) => {
-            // Where values do not go together, no line is to blame.
+            // An error about values that do not go together names no line.
             let place = path.0.display().to_string();
             assert!(error.starts_with(&place) || error.starts_with("server: "), "{error}");
             assert!(!error.chars().any(char::is_control), "{error:?}");
@@ -185,7 +182,7 @@ fn key() -> impl Strategy<Value = &'static str> {
     prop::sample::select(&["port", "period", "reply_mode", "name"][..])
 }
 
-/// A text that one of the keys may take, or not.
+/// A text that some key may take, or none.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "0?[0-9]{1,6}", "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}", "echo|none"]
 }
@@ -216,7 +213,7 @@ proptest! {
     fn any_variables(variables in prop::collection::vec((variable_name(), any::<Vec<u8>>()), 0..5)) {
         let bytes = |(name, value)| (OsString::from_vec(name), OsString::from_vec(value));
         let variables = variables.into_iter().map(bytes);
-        let lines = match load::<Sample>(Path::new("/dev/null"), "SERVER", variables) {
+        let lines = match load::<Sample>(Path::new("/dev/null"), "SERVER", variables, []) {
             Ok(settings) => settings.notes,
             Err(error) => vec![error.to_string()],
         };
