@@ -1,27 +1,42 @@
-//! Measures echo-reactor beside its peers: `echo-bench --help`.
+//! The benchmark of echo-reactor beside its peers: `echo-bench --help`.
+//!
+//! Reading order: [`plan`] says what is measured, [`runner`] goes through it, [`workload`] does one job
+//! with one server. [`results`] is what comes out; [`report`] and [`plot`] show it.
+//!
+//! What counts is the server's processor time, not throughput: on a machine with two processors the
+//! load generator is often the slower part.
+
+mod arguments;
+mod client;
+mod machine;
+mod peers;
+mod plan;
+mod plot;
+mod processors;
+mod report;
+mod results;
+mod runner;
+mod server;
+mod workload;
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use echo_bench::arguments::{Action, Arguments, COMMITTED_RESULTS, HELP, SYSTEM_CALLS};
-use echo_bench::connection::Sources;
-use echo_bench::jobs::Bench;
-use echo_bench::peers::{self, Limits, Peer};
-use echo_bench::progress::Progress;
-use echo_bench::results::{About, Results, Server};
-use echo_bench::runner::Runner;
-use echo_bench::{child, crowd, interrupt, machine, plan, report, tables};
+use echo_harness::ports::Sources;
+use echo_harness::{child, interrupt};
 
-/// Backlog that every server asks for: longer than any burst. The kernel caps it.
-const BACKLOG: u32 = 4096;
+use arguments::{Arguments, HELP};
+use peers::Peer;
+use processors::Processors;
+use results::Results;
+use runner::Runner;
+use workload::Bench;
 
-/// Said on a machine with Docker or another user of the kernel's connection tracking.
-const TRACKED: &str = "The kernel tracks connections on this loopback: every message costs more, and a full \
-                       table makes connections fail. echo-bench/run.sh measures in a network namespace.";
-
-const README: &str = "README.md";
+/// Where the results of a whole run are, which are committed, and those of any other.
+const WHOLE: &str = "docs/performance";
+const PART: &str = "target/performance";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -31,149 +46,75 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("echo-bench: {error}");
-            ExitCode::FAILURE
-        }
+    if arguments.help {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
     }
+    let done = if arguments.report { report_again() } else { measure(&arguments) };
+    done.unwrap_or_else(|error| {
+        eprintln!("echo-bench: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run(arguments: &Arguments) -> io::Result<ExitCode> {
-    match arguments.action {
-        Action::Help => print!("{HELP}"),
-        Action::Version => println!("echo-bench {}", env!("CARGO_PKG_VERSION")),
-        Action::List => list(&peers::all(&arguments.places)),
-        Action::Crowd(connections) => {
-            println!("{}", serde_json::to_string(&crowd::gather(connections)?)?);
-        }
-        Action::ReportOnly => {
-            let directory = arguments.results();
-            let results = Results::read(&directory.join("results.json"))?;
-            write_documents(arguments, &results)?;
-        }
-        Action::Measure => return measure(arguments),
-    }
+fn report_again() -> io::Result<ExitCode> {
+    let results = Results::read(&Path::new(WHOLE).join("results.tsv"))?;
+    show(&results, true)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(peers: &[Peer]) {
-    for peer in peers {
-        let state = peer.missing().map_or("ready".into(), |reason| format!("skipped: {reason}"));
-        println!("{:<18} {:<44} {state}", peer.name, peer.about);
-    }
-}
-
-/// The whole run: check the machine, measure, keep the results, show them.
 fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
     interrupt::watch()?;
-    child::end_with_a_panic();
-    let mut about = About::now(arguments.quick);
-    about.machine = machine::describe();
-    about.versions = machine::versions(&arguments.places);
-
-    let connections_max = machine::raise_descriptor_limit()?;
-    let backlog = BACKLOG.min(machine::somaxconn()?);
-    let (peers, servers) = choose(arguments, &mut about.notes)?;
-    let whole = if arguments.quick { plan::quick() } else { plan::full() };
-    let wanted = whole.into_iter().filter(|step| arguments.wants(step.job.workload().name()));
-    let (steps, unfit) = plan::fit(wanted.collect(), connections_max, backlog as usize);
-    about.notes.extend(unfit);
-    if machine::connections_tracked_max().is_some() {
-        about.notes.push(TRACKED.to_string());
-    }
-    for note in &about.notes {
-        eprintln!("{note}");
-    }
-
-    arguments.processors.pin_generator()?;
-    let mut runner = Runner {
-        peers: peers.iter().collect(),
-        bench: Bench {
-            processors: arguments.processors,
-            limits: Limits { backlog, connections: connections_max },
-            open_rate_per_second: 0.0,
-            sources: Sources::default(),
-        },
-        progress: Progress::on_stderr(),
-        failures: Vec::new(),
+    child::end_all_in_a_panic();
+    let limits = machine::raise_limits()?;
+    let mut steps = plan::steps(arguments.quick);
+    let wanted = &arguments.measures;
+    steps.retain(|step| wanted.is_empty() || wanted.contains(&step.job.measure()));
+    let mut results = Results {
+        facts: machine::facts(&arguments.reactor, &peers::python(&arguments.peers)),
+        notes: plan::fit(&mut steps, limits),
+        ..Results::default()
     };
-    let samples = runner.measure(&steps)?;
-    let system_calls =
-        if arguments.wants(SYSTEM_CALLS) { runner.count_system_calls()? } else { Vec::new() };
+    let peers = choose(arguments, &mut results.notes)?;
+    results.notes.iter().for_each(|note| eprintln!("{note}"));
+
+    let processors = Processors::divide()?;
+    let bench = Bench { processors, limits, sources: Sources::default() };
+    let mut runner = Runner { bench, peers, failures: Vec::new() };
+    results.figures = runner.measure(&steps)?;
+    results.calls = runner.count_calls(&steps)?;
     let all_measured = runner.failures.is_empty();
-    about.notes.extend(runner.failures.iter().cloned());
-    finish(arguments, &Results { about, servers, samples, system_calls })?;
-    for failure in &runner.failures {
-        eprintln!("{failure}");
-    }
+    results.notes.append(&mut runner.failures);
+    show(&results, arguments.is_whole())?;
     Ok(if all_measured { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The servers that are wanted: those that are there, and a row for each.
-fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<(Vec<Peer>, Vec<Server>)> {
-    let all = peers::all(&arguments.places);
-    let mut wanted = arguments.servers.iter().flatten();
-    if let Some(name) = wanted.find(|name| !all.iter().any(|peer| peer.name == **name)) {
-        return Err(io::Error::other(format!("there is no server '{name}'; --list shows them")));
+/// The servers that are wanted and there; a sentence for those that are not there.
+fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<Vec<Peer>> {
+    let mut peers = peers::all(&arguments.reactor, &arguments.peers);
+    let wanted = &arguments.servers;
+    peers.retain(|peer| wanted.is_empty() || wanted.iter().any(|name| name == peer.name));
+    peers.retain(|peer| {
+        let missing = peer.missing();
+        notes.extend(missing.iter().map(|reason| format!("{} is skipped: {reason}.", peer.name)));
+        missing.is_none()
+    });
+    if peers.is_empty() {
+        return Err(io::Error::other("no server is there: make bench-setup builds them"));
     }
-    let is_wanted = |peer: &Peer| {
-        let wanted = arguments.servers.as_ref();
-        wanted.is_none_or(|names| names.iter().any(|name| name == peer.name))
-    };
-    let (mut there, mut servers) = (Vec::new(), Vec::new());
-    for peer in all.into_iter().filter(is_wanted) {
-        let skipped = peer.missing();
-        if let Some(reason) = &skipped {
-            notes.push(format!("{} is skipped: {reason}.", peer.name));
-        }
-        servers.push(Server {
-            name: peer.name.to_string(),
-            about: peer.about.to_string(),
-            skipped,
-        });
-        if servers.last().is_some_and(|server| server.skipped.is_none()) {
-            there.push(peer);
-        }
-    }
-    if there.is_empty() {
-        return Err(io::Error::other(
-            "no server is there; `make bench-setup` installs what builds them",
-        ));
-    }
-    Ok((there, servers))
+    Ok(peers)
 }
 
-/// The report, and where it is that of the project, its quotation in the README.
-fn write_documents(arguments: &Arguments, results: &Results) -> io::Result<()> {
-    let directory = arguments.results();
-    report::write(results, &directory)?;
-    let is_committed = directory.as_path() == Path::new(COMMITTED_RESULTS);
-    if is_committed && let Ok(readme) = fs::read_to_string(README) {
-        fs::write(README, report::quote(results, &readme))?;
+/// Keeps the results and makes everything of them.
+fn show(results: &Results, is_whole: bool) -> io::Result<()> {
+    let directory = Path::new(if is_whole { WHOLE } else { PART });
+    fs::create_dir_all(directory)?;
+    results.write(&directory.join("results.tsv"))?;
+    plot::draw(results, &directory.join("cpu-per-message.svg"))?;
+    if is_whole {
+        report::write_documents(results)?;
     }
+    println!("{}", report::all(results));
+    eprintln!("The results are in {}.", directory.display());
     Ok(())
-}
-
-/// Keeps the results, makes the report, and prints the tables.
-fn finish(arguments: &Arguments, results: &Results) -> io::Result<()> {
-    let directory = arguments.results();
-    std::fs::create_dir_all(&directory)?;
-    let path = directory.join("results.json");
-    results.write(&path)?;
-    write_documents(arguments, results)?;
-    print_tables(results);
-    eprintln!("results: {}, report: {}", path.display(), report::path(&directory).display());
-    Ok(())
-}
-
-fn print_tables(results: &Results) {
-    let mut all = tables::all(results);
-    if tables::has_reactor(results) {
-        all.push(tables::targets(results));
-    }
-    for table in all {
-        println!("{}", table.to_text());
-    }
 }

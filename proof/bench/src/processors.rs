@@ -4,38 +4,29 @@ use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The two processors of a run, by the kernel's numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct Processors {
+/// The processors of a run, by the kernel's numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Processors {
     /// Runs the server under test, alone.
-    pub server: usize,
+    server: usize,
     /// Runs the load generator and everything else of the benchmark.
-    pub generator: usize,
+    generator: usize,
 }
 
 impl Processors {
-    /// Pins this process to the generator's processor.
-    ///
-    /// # Errors
-    /// When this process may not use one of the two processors.
-    pub fn pin_generator(self) -> io::Result<()> {
+    /// The first and the last that this process may use. It is pinned to its own.
+    pub(crate) fn divide() -> io::Result<Processors> {
         let allowed = sched_getaffinity(None)?;
-        for cpu in [self.server, self.generator] {
-            if cpu >= CpuSet::MAX_CPU || !allowed.is_set(cpu) {
-                return Err(io::Error::other(format!(
-                    "processor {cpu} can't be used here; --server-cpu and --generator-cpu choose others"
-                )));
-            }
-        }
-        pin(self.generator)
+        let mut allowed = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+        let server = allowed.next().ok_or_else(|| io::Error::other("no processor"))?;
+        let generator = allowed.next_back().unwrap_or(server);
+        pin(generator)?;
+        Ok(Processors { server, generator })
     }
 
-    /// Does `start`, a process that is pinned to the server's processor from its first instruction:
-    /// a child inherits the affinity of the thread that starts it.
-    ///
-    /// # Errors
-    /// What `start` or the kernel says.
-    pub fn start_on_server<T>(self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    /// Does `start`, whose process is pinned to the server's processor from its first instruction: a
+    /// child inherits the affinity of the thread that starts it.
+    pub(crate) fn start_on_server<T>(self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         pin(self.server)?;
         let started = start();
         pin(self.generator)?;

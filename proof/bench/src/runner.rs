@@ -1,168 +1,94 @@
 //! Goes through a plan: one job after the other, round after round, server after server.
 //!
-//! Servers take turns within a round, and every round starts with another one (A B C, B C A, …), so that
-//! whatever changes on the machine meanwhile changes all of them alike.
+//! Servers take turns within a round, and every round begins with another one (A B C, B C A, …): whatever
+//! changes on the machine meanwhile changes all of them alike.
 
 use std::io;
-use std::time::Duration;
 
-use crate::interrupt;
-use crate::jobs::{Bench, Finding};
-use crate::peers::{FLOOR, Peer};
-use crate::plan::{Job, Step, suits};
-use crate::progress::Progress;
-use crate::results::{Latency, Sample, SystemCalls, Workload, as_f64};
-use crate::syscalls::{self, Counts};
+use echo_harness::{interrupt, strace};
 
-/// Connections of the traced rounds. A traced call takes some 50 us.
-const TRACED_STREAM_CONNECTIONS: usize = 100;
-/// The same for bursts.
-const TRACED_BURST_CONNECTIONS: usize = 500;
-/// How long that takes with one server, roughly.
-const TRACE_EXPECTED: Duration = Duration::from_millis(500);
+use crate::peers::Peer;
+use crate::plan::{Job, Measure, Step};
+use crate::results::{Calls, Figure};
+use crate::workload::Bench;
 
-/// Measures a plan with all servers.
-pub struct Runner<'a> {
-    /// Servers that are there, in the order of their turns.
-    pub peers: Vec<&'a Peer>,
-    /// Measures one job with one server.
-    pub bench: Bench,
-    /// What the user sees meanwhile.
-    pub progress: Progress,
+pub(crate) struct Runner {
+    pub(crate) bench: Bench,
+    /// The servers that are there, in the order of the tables.
+    pub(crate) peers: Vec<Peer>,
     /// What went wrong, in sentences.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
-impl<'a> Runner<'a> {
-    /// Measures everything in the plan. What fails is reported and left out.
-    ///
-    /// # Errors
-    /// When the run is interrupted, or the rate for the open loop can't be found.
-    pub fn measure(&mut self, plan: &[Step]) -> io::Result<Vec<Sample>> {
-        if plan.iter().any(|step| step.job.workload() == Workload::Open) {
-            self.set_open_rate()?;
-        }
-        let turns = |step: &Step| step.rounds as usize * self.suited(step.job.workload()).len();
-        let expected =
-            |step: &Step| step.job.expected() * u32::try_from(turns(step)).unwrap_or(u32::MAX);
-        self.progress.begin(plan.iter().map(turns).sum(), plan.iter().map(expected).sum());
-        let mut samples = Vec::new();
-        for step in plan {
+impl Runner {
+    /// Measures everything in the plan. A server that fails in a round has no figure.
+    pub(crate) fn measure(&mut self, steps: &[Step]) -> io::Result<Vec<Figure>> {
+        let mut figures = Vec::new();
+        for (step, number) in steps.iter().zip(1..) {
+            let (job, measure) = (step.job, step.job.measure());
+            let suited = self.suited(job);
+            let mut found = vec![Some(Vec::new()); suited.len()];
             for round in 0..step.rounds {
-                // Everyone is first in some round: being behind a heavy server may cost something.
-                let mut peers = self.suited(step.job.workload());
-                let first = round as usize % peers.len().max(1);
-                peers.rotate_left(first);
-                for peer in peers {
-                    let what = format!("{}, {}", step.job, peer.name);
-                    let of = format!("{what}, round {} of {}", round + 1, step.rounds);
-                    self.progress.step(&of, step.job.expected());
-                    match self.bench.measure(&step.job, peer) {
-                        Ok(found) => {
-                            let found = found.iter();
-                            samples.extend(found.map(|finding| self.sample(finding, peer, round)));
-                        }
-                        Err(error) => self.fail(&what, &error)?,
+                let of = format!("{} of {}", round + 1, step.rounds);
+                eprintln!("[{number}/{}] {} {job}, round {of}", steps.len(), measure.name());
+                for turn in 0..suited.len() {
+                    let turn = (turn + round as usize) % suited.len();
+                    let Some(rounds) = &mut found[turn] else { continue };
+                    let peer = &self.peers[suited[turn]];
+                    let value = self.bench.measure(job, peer);
+                    let what = format!("{} {job}, {}", measure.name(), peer.name);
+                    match self.noted(&what, value)? {
+                        Some(value) => rounds.push(value),
+                        None => found[turn] = None,
                     }
                 }
             }
+            figures.extend(suited.iter().zip(found).filter_map(|(peer, rounds)| {
+                let server = self.peers[*peer].name.into();
+                Some(Figure { measure, case: job.to_string(), server, rounds: rounds? })
+            }));
         }
-        self.progress.end();
-        Ok(samples)
+        Ok(figures)
     }
 
-    /// Counts system calls: of a message on a persistent connection, and of one on its own.
-    ///
-    /// # Errors
-    /// When the run is interrupted.
-    pub fn count_system_calls(&mut self) -> io::Result<Vec<SystemCalls>> {
-        if let Some(reason) = syscalls::missing() {
-            self.failures.push(format!("System calls are not counted: {reason}."));
-            return Ok(Vec::new());
-        }
-        let (stream, burst) = (self.suited(Workload::Stopped), self.suited(Workload::Burst));
-        let steps = u32::try_from(stream.len() + burst.len()).unwrap_or(u32::MAX);
-        self.progress.begin(steps as usize, TRACE_EXPECTED * steps);
+    /// Counts the system calls of each server in the steps' workloads that have single messages.
+    pub(crate) fn count_calls(&mut self, steps: &[Step]) -> io::Result<Vec<Calls>> {
         let mut all = Vec::new();
-        for peer in stream {
-            let what = format!("system calls, stream, {}", peer.name);
-            self.progress.step(&what, TRACE_EXPECTED);
-            let traced = self.bench.trace_stream(peer, TRACED_STREAM_CONNECTIONS);
-            all.extend(self.counted(peer, traced)?);
+        if !strace::can_count() {
+            return Ok(all);
         }
-        for peer in burst {
-            let what = format!("system calls, burst, {}", peer.name);
-            self.progress.step(&what, TRACE_EXPECTED);
-            let traced = self.bench.trace_burst(peer, TRACED_BURST_CONNECTIONS);
-            all.extend(self.counted(peer, traced)?);
+        for measure in [Measure::Burst, Measure::Stream] {
+            let Some(step) = steps.iter().find(|step| step.job.measure() == measure) else {
+                continue;
+            };
+            eprintln!("System calls, {}", measure.name());
+            for peer in self.suited(step.job) {
+                let peer = &self.peers[peer];
+                let counted = match measure {
+                    Measure::Burst => self.bench.burst_calls(peer),
+                    _ => self.bench.stream_calls(peer),
+                };
+                let (server, what) =
+                    (peer.name.to_string(), format!("system calls, {}", peer.name));
+                let counted = self.noted(&what, counted)?;
+                all.extend(counted.map(|by_name| Calls { measure, server, by_name }));
+            }
         }
-        self.progress.end();
         Ok(all)
     }
 
-    /// The open loop runs at a third of what the floor (or else the first server) can do.
-    fn set_open_rate(&mut self) -> io::Result<()> {
-        let floor = self.peers.iter().find(|peer| peer.name == FLOOR);
-        let Some(peer) = floor.or(self.peers.first()) else {
-            return Ok(());
-        };
-        self.progress.say(&format!("The rate of the open loop is found with {}.", peer.name));
-        let job = Job::Closed { connections: 100, duration: Duration::from_millis(500) };
-        for finding in self.bench.measure(&job, peer)? {
-            let capacity = as_f64(finding.outcome.messages) / finding.outcome.elapsed.as_secs_f64();
-            // A round number reads better, and is as good.
-            self.bench.open_rate_per_second = (capacity / 300.0).round().max(1.0) * 100.0;
-        }
-        Ok(())
-    }
-
-    fn suited(&self, workload: Workload) -> Vec<&'a Peer> {
-        let suited = self.peers.iter().filter(|peer| suits(workload, peer));
-        suited.copied().collect()
-    }
-
-    fn sample(&self, finding: &Finding, peer: &Peer, round: u32) -> Sample {
-        let outcome = &finding.outcome;
-        let open = finding.case.workload == Workload::Open;
-        Sample {
-            server: peer.name.to_string(),
-            round,
-            case: finding.case,
-            messages: outcome.messages,
-            seconds: outcome.elapsed.as_secs_f64(),
-            cpu: outcome.cpu,
-            latency: outcome.latency.as_ref().map(|latency| Latency::of(latency, open)),
-            resident_bytes: finding.resident_bytes,
-            rate_per_second: open.then_some(self.bench.open_rate_per_second),
-            unanswered: outcome.unanswered,
-        }
-    }
-
-    fn counted(
-        &mut self,
-        peer: &Peer,
-        traced: io::Result<(Finding, Counts)>,
-    ) -> io::Result<Option<SystemCalls>> {
-        match traced {
-            Ok((finding, calls)) => Ok(Some(SystemCalls {
-                server: peer.name.to_string(),
-                case: finding.case,
-                messages: finding.outcome.messages,
-                calls,
-            })),
-            Err(error) => {
-                self.fail(&format!("counting system calls, {}", peer.name), &error)?;
-                Ok(None)
-            }
-        }
+    /// The numbers of the servers that can do this.
+    fn suited(&self, job: Job) -> Vec<usize> {
+        (0..self.peers.len()).filter(|number| job.suits(&self.peers[*number])).collect()
     }
 
     /// Takes note of a failure and goes on, unless it is the user's wish to end.
-    fn fail(&mut self, what: &str, error: &io::Error) -> io::Result<()> {
+    fn noted<T>(&mut self, what: &str, result: io::Result<T>) -> io::Result<Option<T>> {
+        let Err(error) = result else { return result.map(Some) };
         interrupt::check()?;
         let text = format!("Failed: {what}: {error}.");
-        self.progress.say(&text);
+        eprintln!("{text}");
         self.failures.push(text);
-        Ok(())
+        Ok(None)
     }
 }

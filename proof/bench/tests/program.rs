@@ -1,127 +1,118 @@
-//! The program as its user runs it.
-
-mod common;
+//! The program as its user runs it, with the C floor and with servers that lie.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
-use common::{built_floor, processors};
-use echo_bench::crowd::Crowd;
-use echo_bench::results::{Results, Workload};
-use rustix::process::{Pid, Signal, kill_process};
+use echo_harness::child::OwnedChild;
+use echo_harness::command::{Finished, is_available, run};
+use echo_harness::wait::{PATIENCE, until};
+use echo_harness::{proc, strace};
+use rustix::process::Signal;
 
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-bench"));
-    let processors = processors();
-    command.args(["--server-cpu", &processors.server.to_string()]);
-    command.args(["--generator-cpu", &processors.generator.to_string()]);
-    command.args(arguments).stdin(Stdio::null());
-    command
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+
+/// The directory with the C floor, or `None` with a line that says what is missing.
+fn floor() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let build = || {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+        let out = format!("OUT={}", directory.display());
+        let is_built = is_available(&["gcc", "--version"])
+            && is_available(&["make", "-s", "-C", PEERS, "c", &out]);
+        is_built.then_some(directory)
+    };
+    BUILT.get_or_init(build).as_deref()
 }
 
-fn temporary(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+/// An empty directory to run in.
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
     path
 }
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+fn bench(directory: &Path, peers: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-bench"));
+    command.current_dir(directory).arg("--quick").arg("--peers").arg(peers).args(arguments);
+    command
 }
 
 #[test]
-fn a_million_connections_take_160_bytes_each() {
-    let output = program(&["--crowd", "1000000"]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let crowd: Crowd = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(crowd.connections, 1_000_000);
-    let bytes = crowd.peak_bytes / 1_000_000;
-    assert!((100..=160).contains(&bytes), "{bytes} bytes");
+fn a_quick_run_leaves_results_tables_and_a_plot() {
+    let Some(peers) = floor() else { return };
+    let directory = directory("quick");
+    let Finished { code, stdout, stderr } =
+        run(&mut bench(&directory, peers, &["--servers", "c-epoll,c-epoll-shutdown,go"]));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("- go is skipped: "), "{stdout}");
 
-    let output = program(&["--crowd", "0"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    let part = directory.join("target/performance");
+    let results = fs::read_to_string(part.join("results.tsv")).unwrap();
+    let count = |start: &str| results.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(["burst", "stream", "idle"].map(count), [2, 1, 1], "{results}");
+    assert_eq!(count("fact\tkernel\tLinux "), 1, "{results}");
+    let plot = fs::read_to_string(part.join("cpu-per-message.svg")).unwrap();
+    assert!(plot.contains("c-epoll-shutdown"), "{plot}");
+
+    if strace::can_count() {
+        assert!(results.contains("calls\tburst\tc-epoll\t"), "{results}");
+        let floor = "calls\tstream\tc-epoll\tread 1.000 sendto 1.000 epoll_wait 0.0";
+        assert!(results.contains(floor), "{results}");
+    }
 }
 
 #[test]
-fn a_short_run_leaves_results_and_a_report() {
-    let Some(built) = built_floor() else { return };
-    let out = temporary("short-run");
-    let built = built.to_str().unwrap();
-    let output = program(&["--quick", "--workloads", "start,burst", "--servers", "c-epoll,go"])
-        .args(["--peers", built, "--out"])
-        .arg(&out)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("go is skipped"), "{}", stderr(&output));
-
-    let results = Results::read(&out.join("results.json")).unwrap();
-    assert!(results.about.quick);
-    assert!(results.servers.iter().any(|server| server.skipped.is_some()));
-    let mut workloads: Vec<_> = results.samples.iter().map(|s| s.case.workload).collect();
-    workloads.sort_unstable();
-    workloads.dedup();
-    assert_eq!(workloads, [Workload::Burst, Workload::Start]);
-
-    let report = fs::read_to_string(out.with_extension("md")).unwrap();
-    assert!(report.contains("go is skipped") && report.contains("| c-epoll |"), "{report}");
-    assert!(out.join("cpu-per-message.svg").exists());
-    let tables = String::from_utf8_lossy(&output.stdout);
-    assert!(tables.contains("c-epoll"), "{tables}");
-}
-
-#[test]
-fn wrong_usage_is_exit_2_and_no_server_is_exit_1() {
-    let output = program(&["--fast"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--fast"));
-
-    let output = program(&["--servers", "nobody"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("nobody"));
+fn a_server_that_lies_is_noticed() {
+    if !is_available(&["python3", "--version"]) {
+        return;
+    }
+    let lies = [
+        ("byte", "wrong reply"),
+        ("stale", "wrong reply"),
+        ("twice", "wrong reply"),
+        ("short", "closed before it answered"),
+        ("mute", "closed before it answered"),
+    ];
+    for (lie, complaint) in lies {
+        let directory = directory(&format!("liar-{lie}"));
+        let liar = directory.join("c-epoll");
+        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/liar.py"), &liar).unwrap();
+        fs::set_permissions(&liar, fs::Permissions::from_mode(0o755)).unwrap();
+        let only = ["--servers", "c-epoll", "--measures", "burst,stream"];
+        let Finished { code, stderr, .. } = run(&mut bench(&directory, &directory, &only));
+        assert_eq!(code, Some(1), "{lie}: {stderr}");
+        for measure in ["burst", "stream"] {
+            let is_it = |line: &str| {
+                line.starts_with(&format!("Failed: {measure} ")) && line.contains(complaint)
+            };
+            assert!(stderr.lines().any(is_it), "{lie}, {measure}: {stderr}");
+        }
+    }
 }
 
 #[test]
 fn an_interrupted_run_leaves_no_server() {
-    let Some(built) = built_floor() else { return };
-    for signal in [Signal::INT, Signal::TERM] {
-        let mut run = program(&["--workloads", "closed", "--servers", "c-epoll", "--peers"])
-            .arg(built)
-            .arg("--out")
-            .arg(temporary("interrupted"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = wait_for(|| child(&run, "c-epoll"));
-        kill_process(Pid::from_child(&run), signal).unwrap();
-        let status = wait_for(|| run.try_wait().unwrap());
-        assert_eq!(status.code(), Some(1));
-        assert!(!PathBuf::from(format!("/proc/{server}")).exists(), "{server} is still there");
-    }
+    let Some(peers) = floor() else { return };
+    let mut command = bench(&directory("interrupted"), peers, &["--servers", "c-epoll"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = OwnedChild::spawn(&mut command).unwrap();
+    let server = proc::wait_for_child(run.pid(), "c-epoll");
+    run.signal(Signal::INT).unwrap();
+    assert_eq!(run.wait(PATIENCE).unwrap().code(), Some(1));
+    until("the server's end", || proc::activity(server).is_err());
 }
 
-/// The process id of a child with this name. A run has others too, which tell it versions.
-fn child(process: &Child, name: &str) -> Option<u32> {
-    let pid = process.id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    let mut children = children.split_whitespace().filter_map(|word| word.parse().ok());
-    children.find(|child: &u32| {
-        let comm = fs::read_to_string(format!("/proc/{child}/comm"));
-        comm.is_ok_and(|comm| comm.trim() == name)
-    })
-}
-
-/// Asks until there is an answer; a run that hangs fails.
-fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "it takes too long");
-        std::thread::sleep(Duration::from_millis(2));
+#[test]
+fn wrong_usage_is_named() {
+    for (words, named) in [(["--servers", "nobody"], "nobody"), (["--measures", "speed"], "speed")]
+    {
+        let nowhere = directory("usage");
+        let Finished { code, stderr, .. } = run(&mut bench(&nowhere, &nowhere, &words));
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(named), "{stderr}");
     }
 }

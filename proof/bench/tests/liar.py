@@ -1,8 +1,7 @@
+#!/usr/bin/env python3
 """A server that does one thing wrong, to see that it is noticed.
 
-    liar.py PORT stream|oneshot BACKLOG
-
-What it does wrong is in its own file name, `liar-LIE.py`.
+    liar-LIE/c-epoll PORT stream|oneshot BACKLOG
 """
 
 import pathlib
@@ -10,7 +9,7 @@ import socket
 import sys
 import threading
 
-LIE = pathlib.Path(sys.argv[0]).stem.split("-")[1]
+LIE = pathlib.Path(sys.argv[0]).parent.name.removeprefix("liar-")
 
 
 def answer(connection, line):
@@ -21,7 +20,7 @@ def answer(connection, line):
     elif LIE == "short":
         connection.sendall(line[:-1])
     elif LIE == "stale":
-        connection.sendall(b"0" * 24 + line[24:])
+        connection.sendall(line[:13] + b"9" + line[14:])
     elif LIE == "mute":
         pass
 

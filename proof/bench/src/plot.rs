@@ -1,0 +1,121 @@
+//! The picture of a run: what a message costs each server, as bars.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::peers::{FAIR_FLOOR, FLOOR, REACTOR};
+use crate::plan::Measure;
+use crate::results::{Results, Summary};
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn Error>>;
+
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 500;
+const TITLE_HEIGHT: i32 = 38;
+const FOOT_HEIGHT: i32 = 46;
+/// Room for the servers' names, left of the bars.
+const NAMES_WIDTH: i32 = 140;
+/// Room for the number behind the longest bar.
+const NUMBER_WIDTH: i32 = 60;
+
+const INK: RGBColor = RGBColor(40, 44, 52);
+const FAINT: RGBColor = RGBColor(224, 226, 230);
+
+/// A measure: a bar for each server.
+struct Panel<'a> {
+    title: String,
+    bars: Vec<(&'a str, Summary)>,
+}
+
+/// Draws what was measured, in the first case of each measure.
+pub(crate) fn draw(results: &Results, path: &Path) -> io::Result<()> {
+    let panels: Vec<_> = [
+        (Measure::Burst, "A connection of its own for each message"),
+        (Measure::Stream, "A message on a persistent connection"),
+    ]
+    .into_iter()
+    .filter_map(|(measure, title)| panel(results, measure, title))
+    .collect();
+    if panels.is_empty() {
+        return Ok(());
+    }
+    let draw = || -> Drawn {
+        let area = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+        area.fill(&WHITE)?;
+        for (area, panel) in area.split_evenly((1, panels.len())).iter().zip(&panels) {
+            draw_panel(area, panel)?;
+        }
+        let bottom = Pos::new(HPos::Center, VPos::Bottom);
+        let foot = "server CPU per message [µs]: median, and range of the rounds";
+        let middle = (i32::try_from(WIDTH / 2)?, i32::try_from(HEIGHT)? - 12);
+        area.draw(&Text::new(foot, middle, font(16).pos(bottom)))?;
+        Ok(area.present()?)
+    };
+    draw().map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
+}
+
+fn panel<'a>(results: &'a Results, measure: Measure, title: &str) -> Option<Panel<'a>> {
+    let case = *results.cases(measure).first()?;
+    let bar = |server: &'a str| Some((server, results.summary(measure, case, server)?));
+    // What a log costs is another question.
+    let servers = results.servers().into_iter().filter(|server| !server.ends_with("-info"));
+    let bars = servers.filter_map(bar).collect();
+    Some(Panel { title: format!("{title} ({case})"), bars })
+}
+
+fn draw_panel(area: &Area, panel: &Panel) -> Drawn {
+    let (width, height) = area.dim_in_pixel();
+    let (width, height) = (i32::try_from(width)?, i32::try_from(height)?);
+    area.draw(&Text::new(panel.title.as_str(), (16, 12), font(16)))?;
+
+    let longest = panel.bars.iter().map(|(_, summary)| summary.max).fold(0.0, f64::max);
+    let room = f64::from(width - NAMES_WIDTH - NUMBER_WIDTH);
+    #[allow(clippy::cast_possible_truncation)] // A position within the picture.
+    let x = |value: f64| NAMES_WIDTH + (value / longest * room).round() as i32;
+    let step = (height - TITLE_HEIGHT - FOOT_HEIGHT) / i32::try_from(panel.bars.len())?;
+    let thickness = (step * 3 / 5).min(28);
+
+    let axis = [(NAMES_WIDTH, TITLE_HEIGHT), (NAMES_WIDTH, height - FOOT_HEIGHT)];
+    area.draw(&PathElement::new(axis, FAINT.stroke_width(2)))?;
+    for ((server, Summary { median, min, max }), row) in panel.bars.iter().zip(0..) {
+        let middle = TITLE_HEIGHT + row * step + step / 2;
+        let right = font(15).pos(Pos::new(HPos::Right, VPos::Center));
+        let left = font(15).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(*server, (NAMES_WIDTH - 10, middle), right))?;
+        let bar = [(NAMES_WIDTH, middle - thickness / 2), (x(*median), middle + thickness / 2)];
+        area.draw(&Rectangle::new(bar, colour(server).filled()))?;
+        draw_whisker(area, (x(*min), x(*max)), middle)?;
+        area.draw(&Text::new(format!("{median:.1}"), (x(*max) + 8, middle), left))?;
+    }
+    Ok(())
+}
+
+/// From the smallest to the largest round: dark on light, to be seen on every colour.
+fn draw_whisker(area: &Area, (from, to): (i32, i32), y: i32) -> Drawn {
+    let ends = [from, to].map(|x| [(x, y - 5), (x, y + 5)]);
+    for stroke in [WHITE.stroke_width(4), INK.stroke_width(2)] {
+        for line in [[(from, y), (to, y)], ends[0], ends[1]] {
+            area.draw(&PathElement::new(line, stroke))?;
+        }
+    }
+    Ok(())
+}
+
+fn font(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
+}
+
+/// The server that this is about stands out, and its floors.
+fn colour(server: &str) -> RGBColor {
+    match server {
+        REACTOR => RGBColor(200, 30, 45),
+        FLOOR | FAIR_FLOOR => RGBColor(60, 60, 60),
+        _ => RGBColor(150, 165, 185),
+    }
+}
