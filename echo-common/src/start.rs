@@ -11,31 +11,45 @@ use crate::settings::{self, Section, Settings};
 /// The exit code for a command line or a configuration that makes no sense.
 pub const USAGE_ERROR: u8 = 2;
 
-/// Reads arguments, file and environment.
+/// Reads arguments, file and environment. `examine` says what the user should know of the values on
+/// this machine, one line each; `--check` prints that too.
 ///
 /// # Errors
 /// There is nothing to run. Either the answer to `--check`, `--version` or `--help` has been
 /// printed on stdout, or one line on stderr says what is wrong. `main` has to return the code.
-pub fn start<S: Section>(program: &Program) -> Result<Settings<S>, ExitCode> {
+pub fn start<S: Section>(
+    program: &Program,
+    examine: impl Fn(&S) -> Vec<String>,
+) -> Result<Settings<S>, ExitCode> {
     let flags = settings::flags::<S>();
     let arguments =
         arguments::parse(env::args_os(), &flags).map_err(|error| refuse(program, &error))?;
     match arguments.request {
-        Request::Run => load(program, arguments),
-        Request::Check => Err(check::<S>(program, arguments)),
+        Request::Run => load(program, arguments, examine),
+        Request::Check => Err(check(program, arguments, examine)),
         Request::Version => Err(print(&format!("{} {}\n", program.name, program.version))),
         Request::Help => Err(print(&help::text::<S>(program))),
     }
 }
 
-fn load<S: Section>(program: &Program, arguments: Arguments) -> Result<Settings<S>, ExitCode> {
+fn load<S: Section>(
+    program: &Program,
+    arguments: Arguments,
+    examine: impl Fn(&S) -> Vec<String>,
+) -> Result<Settings<S>, ExitCode> {
     let Arguments { config, flags, .. } = arguments;
-    settings::load(&config, program.environment_prefix, env::vars_os(), flags)
-        .map_err(|error| refuse(program, &error))
+    let mut settings = settings::load(&config, program.environment_prefix, env::vars_os(), flags)
+        .map_err(|error| refuse(program, &error))?;
+    settings.notes.extend(examine(&settings.section));
+    Ok(settings)
 }
 
-fn check<S: Section>(program: &Program, arguments: Arguments) -> ExitCode {
-    let settings = match load::<S>(program, arguments) {
+fn check<S: Section>(
+    program: &Program,
+    arguments: Arguments,
+    examine: impl Fn(&S) -> Vec<String>,
+) -> ExitCode {
+    let settings = match load(program, arguments, examine) {
         Ok(settings) => settings,
         Err(code) => return code,
     };

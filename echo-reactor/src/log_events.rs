@@ -29,14 +29,6 @@ pub fn note(note: &str) {
     warn!("{note}");
 }
 
-/// Start: fewer connections are possible than `connections_max` says.
-pub fn descriptors_are_short(connections_max: usize, possible: usize, limit: u64) {
-    warn!(
-        "The descriptor limit of {limit} allows about {possible} connections, not \
-         connections_max = {connections_max}: raise it (ulimit -n, or ulimits.nofile in compose)"
-    );
-}
-
 /// Start: the address in use, which tells the port where the settings say 0.
 pub fn listening(address: SocketAddr) {
     info!("Listening on {}", AddressRepr(address));

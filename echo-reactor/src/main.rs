@@ -7,11 +7,12 @@ use echo_common::arguments::Program;
 use echo_common::fail;
 use echo_common::logger::{self, Target};
 use echo_common::settings::Settings;
-use echo_reactor::config::Config;
-use echo_reactor::descriptors::{self, Shortage};
+use echo_reactor::config::{Config, Service};
+use echo_reactor::descriptors;
 use echo_reactor::linux::Linux;
 use echo_reactor::log_events;
 use echo_reactor::log_outlet::LogOutlet;
+use echo_reactor::memory;
 use echo_reactor::reactor::{Exit, Reactor};
 
 const PROGRAM: Program = Program {
@@ -41,12 +42,20 @@ fn run() -> Result<ExitCode, ExitCode> {
     let log = LogOutlet::to_stderr();
     // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
-    let settings = echo_common::start::<Config>(&PROGRAM)?;
+    let settings = echo_common::start(&PROGRAM, examine)?;
     logger::init(&settings.log.level, Target::Pipe(Box::new(log.clone())));
     finish_log_on_panic(log.clone());
     let code = serve(linux, &settings);
     log.finish();
     Ok(code)
+}
+
+/// What of the configuration does not fit this machine.
+fn examine(config: &Config) -> Vec<String> {
+    let Service { rules, connections_max, .. } = config.service(true, 0);
+    let shortages =
+        [descriptors::shortage(connections_max), memory::shortage(&rules, connections_max)];
+    shortages.into_iter().flatten().collect()
 }
 
 fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
@@ -57,9 +66,7 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     let config = &settings.section;
     let service =
         config.service(log_events::messages_are_logged(), settings.log.message_lines_per_second);
-    if let Err(Shortage { possible, limit }) = descriptors::make_room(service.connections_max) {
-        log_events::descriptors_are_short(service.connections_max, possible, limit);
-    }
+    descriptors::make_room(service.connections_max);
     match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => log_events::listening(address),
         Err(error) => {

@@ -6,10 +6,39 @@ use std::path::Path;
 use crate::config::{Reply, Rules};
 use crate::echo;
 
+/// What the user should know: the connections at their worst do not fit the memory that there is.
+#[must_use]
+pub fn shortage(rules: &Rules, connections_max: usize) -> Option<String> {
+    shortage_in(limit()?, rules, connections_max as u64)
+}
+
+fn shortage_in(memory: u64, rules: &Rules, connections_max: u64) -> Option<String> {
+    let each = per_connection(rules);
+    // Besides, one more reply may be in the making.
+    let left = memory.saturating_sub(BASE + each);
+    let fits = left / each;
+    (fits < connections_max).then(|| {
+        let message_max_bytes = rules.message_max_bytes;
+        let remedy = match fits {
+            0 => "message_max_bytes has to be smaller".to_owned(),
+            fits => format!("connections_max = {fits} would fit, or a smaller message_max_bytes"),
+        };
+        format!(
+            "connections_max = {connections_max} with message_max_bytes = {message_max_bytes} may take \
+             {} of memory, and there is {}: {remedy}",
+            mebibytes(BASE + each + each.saturating_mul(connections_max)),
+            mebibytes(memory),
+        )
+    })
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes / (1024 * 1024))
+}
+
 /// What one connection may hold, in bytes: the beginning of a message, and the reply to one read
 /// that its peer does not take. Its place in the slab is counted too, and not the kernel's buffers.
-#[must_use]
-pub fn per_connection(rules: &Rules) -> u64 {
+fn per_connection(rules: &Rules) -> u64 {
     let (message, read) = (rules.message_max_bytes as u64, echo::read_max_bytes(rules) as u64);
     let reply = match rules.reply {
         Reply::Echo => message + read,
@@ -26,20 +55,11 @@ const SLOT: u64 = 160;
 const SHORTEST_REPLY: u64 = 36;
 
 /// What the process takes beside its connections: program, log and tables, in bytes.
-pub const BASE: u64 = 8 * 1024 * 1024;
-
-/// How many connections fit into so much memory, at their worst.
-#[must_use]
-pub fn connections_that_fit(rules: &Rules, memory: u64) -> u64 {
-    // One more reply may be in the making.
-    let left = memory.saturating_sub(BASE + per_connection(rules));
-    left / per_connection(rules)
-}
+const BASE: u64 = 8 * 1024 * 1024;
 
 /// How much memory this process may have, in bytes: the least of the machine's and of the limits of
 /// its control groups (`cgroups(7)`), of version 1 or 2. `None` where the system does not tell.
-#[must_use]
-pub fn limit() -> Option<u64> {
+fn limit() -> Option<u64> {
     limit_below(Path::new("/"))
 }
 
@@ -158,10 +178,17 @@ mod tests {
             messages_are_logged: true,
         };
         let container = 256 * 1024 * 1024;
-        assert!(connections_that_fit(&rules, container) >= 1000);
+        assert_eq!(shortage_in(container, &rules, 1000), None);
         rules.reply = Reply::Acknowledge;
         rules.message_max_bytes = 16 * 1024 * 1024;
-        assert!(connections_that_fit(&rules, container) < 4);
-        assert_eq!(connections_that_fit(&rules, 1), 0);
+        let shortage = shortage_in(container, &rules, 1000).expect("a shortage");
+        let expected = "connections_max = 1000 with message_max_bytes = 16777216 may take 64107 MiB of \
+            memory, and there is 256 MiB: connections_max = 2 would fit, or a smaller message_max_bytes";
+        assert_eq!(shortage, expected);
+        let shortage = shortage_in(1, &rules, 1000).expect("a shortage");
+        assert!(
+            shortage.ends_with("there is 0 MiB: message_max_bytes has to be smaller"),
+            "{shortage}"
+        );
     }
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use echo_common::logger::{self, Target};
+use echo_common::logger::{self, Filter, Target};
 use echo_reactor::config::{Config, Framing, Service};
 use echo_reactor::deadlines::Moment;
 use echo_reactor::kernel::Kernel;
@@ -148,7 +148,7 @@ fn loads() -> Vec<Load> {
 
 #[test]
 fn no_turn_is_long_and_no_drain_is_late() {
-    logger::init("info", Target::Pipe(Box::new(io::sink())));
+    logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
     for load in loads() {
         let Load { name, service, input } = load;
         let mut linux = Linux::new(LogOutlet::to_stderr()).expect("an epoll instance");
