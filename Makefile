@@ -70,8 +70,8 @@ deny: cargo ## Check licences, sources and known faults of all packages (needs c
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh
 
-bench: cargo ## Measure the server beside its peers; make bench QUICK=1 in under 2 minutes
-	@sh proof/bench/run.sh $(if $(QUICK),--quick)
+bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another build (AGAINST=path)
+	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)")
 
 clean: ## Remove build output and the project's images
 	@docker/clean.sh

@@ -1,17 +1,19 @@
 /*
- * The floor: a line echo server on epoll that makes as few system calls as Linux allows.
+ * The floor: an echo server on epoll that makes as few system calls as Linux allows.
  *
- *     c-epoll PORT stream|oneshot BACKLOG [close|more|shutdown]
+ *     c-epoll PORT lines|oneshot|bytes BACKLOG [close|more|shutdown]
  *
- * stream: echo every line until the peer leaves. oneshot: echo one line, then close.
- * The last argument says how a oneshot connection ends:
+ * lines: echo every line until the peer leaves. oneshot: echo one line, then close. bytes: echo every
+ * byte. The last argument says how a oneshot connection ends:
  *     close     write, close: the reply and the FIN are two segments
  *     more      send(MSG_MORE), close: one segment carries both
  *     shutdown  send(MSG_MORE), shutdown, close: one segment, sent before the close can reset it
  *
  * One message costs `read, write` on a persistent connection, and `accept4, read, write, close` on
  * a connection of its own; each turn adds one `epoll_wait` and, with new connections, one `accept4`
- * that finds the queue empty. Edges are armed once and for both directions.
+ * that finds the queue empty. Edges are armed once and for both directions. Lines that come together
+ * are answered together: one pass over the newlines counts them and holds each line against the
+ * maximum.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,15 +27,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MESSAGE_BYTES_MAX = 16384, EVENTS_PER_TURN = 1024 };
+enum { MESSAGE_BYTES_MAX = 16384, READ_BYTES = 65536, EVENTS_PER_TURN = 1024 };
 
-enum behaviour { STREAM, ONESHOT };
+enum behaviour { LINES, ONESHOT, BYTES };
 enum closing { CLOSE, MORE, SHUTDOWN };
 enum fate { KEEP, DROP };
 
-/* `kept` is what a turn could not finish: `owed` bytes to be written, then the start of a line. */
+/* `kept` is what a turn could not finish: from `kept_at` on `owed` bytes to be written, then the
+ * start of a line. */
 struct connection {
     int fd;
+    size_t kept_at;
     size_t kept_bytes;
     size_t owed;
     char *kept;
@@ -42,7 +46,8 @@ struct connection {
 static enum behaviour behaviour;
 static enum closing closing;
 static int epoll_fd;
-static char shared[MESSAGE_BYTES_MAX];
+static unsigned long lines;
+static char shared[READ_BYTES];
 
 static void die(const char *what)
 {
@@ -52,34 +57,48 @@ static void die(const char *what)
 
 static void keep(struct connection *c, const char *bytes, size_t count)
 {
-    if (c->kept == NULL && (c->kept = malloc(MESSAGE_BYTES_MAX)) == NULL)
-        die("malloc");
-    memmove(c->kept, bytes, count);
+    free(c->kept);
+    c->kept = NULL;
+    c->kept_at = 0;
     c->kept_bytes = count;
+    if (count > 0 && (c->kept = malloc(count)) == NULL)
+        die("malloc");
+    if (count > 0)
+        memcpy(c->kept, bytes, count);
 }
 
-/* Writes the first `owed` of `count` bytes and keeps what is left of them. */
-static enum fate reply(struct connection *c, const char *bytes, size_t owed, size_t count)
+/* How many of these bytes are to be echoed, or -1 if a line is too long. */
+static ssize_t answerable(const char *bytes, size_t count)
+{
+    const char *line = bytes, *end = bytes + count, *newline;
+    if (behaviour == BYTES)
+        return (ssize_t)count;
+    while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        if (newline - line >= MESSAGE_BYTES_MAX)
+            return -1;
+        lines++;
+        line = newline + 1;
+        if (behaviour == ONESHOT)
+            return line - bytes;
+    }
+    return end - line >= MESSAGE_BYTES_MAX ? -1 : line - bytes;
+}
+
+/* Writes what the socket takes of `owed` bytes; how many it took, or -1 if the connection is over. */
+static ssize_t reply(struct connection *c, const char *bytes, size_t owed)
 {
     int flags = behaviour == ONESHOT && closing != CLOSE ? MSG_MORE : 0;
     ssize_t sent = send(c->fd, bytes, owed, flags | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN)
-        return DROP;
-    size_t written = sent < 0 ? 0 : (size_t)sent;
-    c->owed = owed - written;
-    if (behaviour == ONESHOT && c->owed == 0) {
+    if (sent < 0 && errno == EAGAIN)
+        sent = 0;
+    if (sent >= 0)
+        c->owed = owed - (size_t)sent;
+    if (sent >= 0 && c->owed == 0 && behaviour == ONESHOT) {
         if (closing == SHUTDOWN)
             shutdown(c->fd, SHUT_WR);
-        return DROP;
+        return -1;
     }
-    if (written < count) {
-        keep(c, bytes + written, count - written);
-    } else {
-        free(c->kept);
-        c->kept = NULL;
-        c->kept_bytes = 0;
-    }
-    return KEEP;
+    return sent;
 }
 
 /* Reads and answers until the socket has nothing more. A short read means just that, unless a FIN
@@ -87,14 +106,20 @@ static enum fate reply(struct connection *c, const char *bytes, size_t owed, siz
 static enum fate serve(struct connection *c, bool peer_closed)
 {
     for (;;) {
-        if (c->owed > 0 && reply(c, c->kept, c->owed, c->kept_bytes) == DROP)
-            return DROP;
-        if (c->owed > 0)
-            return KEEP; /* the edge of writability calls again */
+        if (c->owed > 0) {
+            ssize_t sent = reply(c, c->kept + c->kept_at, c->owed);
+            if (sent < 0)
+                return DROP;
+            c->kept_at += (size_t)sent;
+            if (c->owed > 0)
+                return KEEP; /* the edge of writability calls again */
+        }
 
-        char *start = c->kept ? c->kept : shared;
-        size_t room = MESSAGE_BYTES_MAX - c->kept_bytes;
-        ssize_t received = read(c->fd, start + c->kept_bytes, room);
+        size_t kept = c->kept_bytes - c->kept_at;
+        if (kept > 0)
+            memcpy(shared, c->kept + c->kept_at, kept);
+        size_t room = READ_BYTES - kept;
+        ssize_t received = read(c->fd, shared + kept, room);
         if (received < 0 && errno == EINTR)
             continue;
         if (received < 0)
@@ -102,17 +127,13 @@ static enum fate serve(struct connection *c, bool peer_closed)
         if (received == 0)
             return DROP;
 
-        size_t count = c->kept_bytes + (size_t)received;
-        const char *newline = behaviour == ONESHOT ? memchr(start, '\n', count)
-                                                   : memrchr(start, '\n', count);
-        if (newline != NULL) {
-            if (reply(c, start, (size_t)(newline - start) + 1, count) == DROP)
-                return DROP;
-        } else if (count == MESSAGE_BYTES_MAX) {
+        size_t count = kept + (size_t)received;
+        ssize_t owed = answerable(shared, count);
+        ssize_t sent = owed > 0 ? reply(c, shared, (size_t)owed) : owed;
+        if (sent < 0)
             return DROP;
-        } else {
-            keep(c, start, count);
-        }
+        if (c->kept != NULL || (size_t)sent < count)
+            keep(c, shared + sent, count - (size_t)sent);
         if ((size_t)received < room && !peer_closed)
             return KEEP;
     }
@@ -195,11 +216,13 @@ static void run(int listener)
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: %s PORT stream|oneshot BACKLOG [close|more|shutdown]\n", argv[0]);
+        fprintf(stderr, "usage: %s PORT lines|oneshot|bytes BACKLOG [close|more|shutdown]\n", argv[0]);
         return 2;
     }
     const char *end = argc > 4 ? argv[4] : "close";
-    behaviour = strcmp(argv[2], "oneshot") == 0 ? ONESHOT : STREAM;
+    behaviour = strcmp(argv[2], "oneshot") == 0 ? ONESHOT
+              : strcmp(argv[2], "bytes") == 0   ? BYTES
+                                                : LINES;
     closing = strcmp(end, "more") == 0 ? MORE : strcmp(end, "shutdown") == 0 ? SHUTDOWN : CLOSE;
     if ((epoll_fd = epoll_create1(0)) < 0)
         die("epoll_create1");

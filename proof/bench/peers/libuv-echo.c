@@ -1,7 +1,7 @@
 /*
- * A line echo server on libuv.
+ * An echo server on libuv.
  *
- *     libuv-echo PORT stream|oneshot BACKLOG
+ *     libuv-echo PORT lines|oneshot|bytes BACKLOG
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-enum { MESSAGE_BYTES_MAX = 16384 };
+enum { MESSAGE_BYTES_MAX = 16384, READ_BYTES = 65536 }; /* what libuv suggests for a read */
 
 struct connection {
     uv_tcp_t tcp;
@@ -26,8 +26,24 @@ struct late_write {
     char bytes[];
 };
 
-static bool oneshot;
-static char shared[MESSAGE_BYTES_MAX];
+static bool oneshot, bytes;
+static char shared[READ_BYTES];
+
+/* How many of these bytes are to be echoed, or -1 if a line is too long. */
+static ssize_t answerable(const char *start, size_t count)
+{
+    const char *line = start, *end = start + count, *newline;
+    if (bytes)
+        return (ssize_t)count;
+    while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        if (newline - line >= MESSAGE_BYTES_MAX)
+            return -1;
+        line = newline + 1;
+        if (oneshot)
+            return line - start;
+    }
+    return end - line >= MESSAGE_BYTES_MAX ? -1 : line - start;
+}
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -81,16 +97,14 @@ static void reply(struct connection *c, char *bytes, size_t count)
     uv_read_stop((uv_stream_t *)c);
 }
 
-/* Lends the shared buffer, or the connection's own while it holds the start of a line. */
+/* Lends the shared buffer, behind the start of a line if the connection holds one. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *c = (struct connection *)handle;
     (void)suggested;
-    if (c->partial == NULL)
-        *buffer = uv_buf_init(shared, sizeof shared);
-    else
-        *buffer = uv_buf_init(c->partial + c->partial_bytes,
-                              (unsigned)(MESSAGE_BYTES_MAX - c->partial_bytes));
+    if (c->partial != NULL)
+        memcpy(shared, c->partial, c->partial_bytes);
+    *buffer = uv_buf_init(shared + c->partial_bytes, (unsigned)(READ_BYTES - c->partial_bytes));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t received, const uv_buf_t *buffer)
@@ -103,27 +117,24 @@ static void on_read(uv_stream_t *stream, ssize_t received, const uv_buf_t *buffe
     }
     if (received == 0)
         return;
-    char *start = c->partial ? c->partial : shared;
     size_t count = c->partial_bytes + (size_t)received;
-    char *newline = oneshot ? memchr(start, '\n', count) : memrchr(start, '\n', count);
-    size_t line_bytes = newline ? (size_t)(newline - start) + 1 : 0;
-    if (line_bytes > 0) {
+    ssize_t owed = answerable(shared, count);
+    if (owed < 0) {
+        drop(c);
+        return;
+    }
+    if (owed > 0) {
         if (oneshot)
             uv_read_stop(stream);
-        reply(c, start, line_bytes);
+        reply(c, shared, (size_t)owed);
     }
-    size_t rest = count - line_bytes;
-    if (rest == 0) {
-        free(c->partial);
-        c->partial = NULL;
-    } else if (rest == MESSAGE_BYTES_MAX) {
-        drop(c);
-    } else {
-        if (c->partial == NULL)
-            c->partial = malloc(MESSAGE_BYTES_MAX);
-        memmove(c->partial, start + line_bytes, rest);
+    free(c->partial);
+    c->partial = NULL;
+    c->partial_bytes = count - (size_t)owed;
+    if (c->partial_bytes > 0) {
+        c->partial = malloc(c->partial_bytes);
+        memcpy(c->partial, shared + owed, c->partial_bytes);
     }
-    c->partial_bytes = rest;
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -145,10 +156,11 @@ int main(int argc, char **argv)
     struct sockaddr_in address;
     int one = 1, error;
     if (argc < 4) {
-        fprintf(stderr, "usage: %s PORT stream|oneshot BACKLOG\n", argv[0]);
+        fprintf(stderr, "usage: %s PORT lines|oneshot|bytes BACKLOG\n", argv[0]);
         return 2;
     }
     oneshot = strcmp(argv[2], "oneshot") == 0;
+    bytes = strcmp(argv[2], "bytes") == 0;
     uv_ip4_addr("127.0.0.1", atoi(argv[1]), &address);
     uv_tcp_init(uv_default_loop(), &listener);
     if ((error = uv_tcp_bind(&listener, (struct sockaddr *)&address, 0)) == 0)

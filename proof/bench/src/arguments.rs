@@ -15,7 +15,8 @@ Usage: echo-bench [OPTION]...
 
   --quick              a look in under two minutes, instead of the whole run
   --servers A,B,...    only these servers
-  --measures A,B,...   only these measures: burst, stream, idle
+  --measures A,B,...   only these measures: burst, stream, pipeline, bulk, idle
+  --against PATH       compare two builds of echo-reactor, this one and PATH, in 20 paired rounds
   --report             measure nothing; make tables and plot of the results that are there
   --reactor PATH       the program of echo-reactor (default target/release/echo-reactor)
   --peers DIR          the peers that were built (default target/bench)
@@ -35,6 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) servers: Vec<String>,
     /// What is measured; all if there is none.
     pub(crate) measures: Vec<Measure>,
+    /// The other build of echo-reactor.
+    pub(crate) against: Option<PathBuf>,
     pub(crate) reactor: PathBuf,
     pub(crate) peers: PathBuf,
 }
@@ -49,6 +52,7 @@ impl Arguments {
             report: false,
             servers: Vec::new(),
             measures: Vec::new(),
+            against: None,
             reactor: "target/release/echo-reactor".into(),
             peers: "target/bench".into(),
         };
@@ -58,6 +62,7 @@ impl Arguments {
                 Long("report") => arguments.report = true,
                 Long("servers") => arguments.servers = parser.value()?.parse_with(servers)?,
                 Long("measures") => arguments.measures = parser.value()?.parse_with(measures)?,
+                Long("against") => arguments.against = Some(parser.value()?.into()),
                 Long("reactor") => arguments.reactor = parser.value()?.into(),
                 Long("peers") => arguments.peers = parser.value()?.into(),
                 Long("help") => arguments.help = true,

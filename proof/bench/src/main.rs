@@ -8,11 +8,13 @@
 
 mod arguments;
 mod client;
+mod compare;
 mod machine;
 mod peers;
 mod plan;
 mod plot;
 mod processors;
+mod pump;
 mod report;
 mod results;
 mod runner;
@@ -29,6 +31,7 @@ use echo_harness::{child, interrupt};
 
 use arguments::{Arguments, HELP};
 use peers::Peer;
+use plan::Step;
 use processors::Processors;
 use results::Results;
 use runner::Runner;
@@ -50,7 +53,11 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    let done = if arguments.report { report_again() } else { measure(&arguments) };
+    let done = match &arguments.against {
+        _ if arguments.report => report_again(),
+        Some(against) => compare(&arguments, against),
+        None => measure(&arguments),
+    };
     done.unwrap_or_else(|error| {
         eprintln!("echo-bench: {error}");
         ExitCode::FAILURE
@@ -64,29 +71,49 @@ fn report_again() -> io::Result<ExitCode> {
 }
 
 fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
+    let mut notes = Vec::new();
+    let peers = choose(arguments, &mut notes)?;
+    let steps = if arguments.quick { plan::quick() } else { plan::whole() };
+    let (mut runner, steps) = prepare(arguments, peers, steps, &mut notes)?;
+    let facts = machine::facts(&arguments.reactor, &peers::python(&arguments.peers));
+    let figures = runner.measure(&steps)?;
+    let calls = runner.count_calls(&steps)?;
+    let exit_code = runner.exit_code();
+    notes.append(&mut runner.failures);
+    show(&Results { facts, notes, figures, calls }, arguments.is_whole())?;
+    Ok(exit_code)
+}
+
+fn compare(arguments: &Arguments, against: &Path) -> io::Result<ExitCode> {
+    let peers = peers::builds(&arguments.reactor, against);
+    let (mut runner, steps) = prepare(arguments, peers, plan::pairs(), &mut Vec::new())?;
+    let figures = runner.measure(&steps)?;
+    println!("{}", compare::ratios(&figures));
+    Ok(runner.exit_code())
+}
+
+/// What every run needs, and the steps that are wanted and that this machine allows.
+fn prepare(
+    arguments: &Arguments,
+    peers: Vec<Peer>,
+    mut steps: Vec<Step>,
+    notes: &mut Vec<String>,
+) -> io::Result<(Runner, Vec<Step>)> {
     interrupt::watch()?;
     child::end_all_in_a_panic();
     let limits = machine::raise_limits()?;
-    let mut steps = plan::steps(arguments.quick);
     let wanted = &arguments.measures;
     steps.retain(|step| wanted.is_empty() || wanted.contains(&step.job.measure()));
-    let mut results = Results {
-        facts: machine::facts(&arguments.reactor, &peers::python(&arguments.peers)),
-        notes: plan::fit(&mut steps, limits),
-        ..Results::default()
-    };
-    let peers = choose(arguments, &mut results.notes)?;
-    results.notes.iter().for_each(|note| eprintln!("{note}"));
-
+    notes.extend(plan::fit(&mut steps, limits));
+    for note in notes {
+        eprintln!("{note}");
+    }
+    if steps.is_empty() {
+        return Err(io::Error::other("there is nothing to measure"));
+    }
     let processors = Processors::divide()?;
     let bench = Bench { processors, limits, sources: Sources::default() };
-    let mut runner = Runner { bench, peers, failures: Vec::new() };
-    results.figures = runner.measure(&steps)?;
-    results.calls = runner.count_calls(&steps)?;
-    let all_measured = runner.failures.is_empty();
-    results.notes.append(&mut runner.failures);
-    show(&results, arguments.is_whole())?;
-    Ok(if all_measured { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok((Runner { bench, peers, failures: Vec::new() }, steps))
 }
 
 /// The servers that are wanted and there; a sentence for those that are not there.

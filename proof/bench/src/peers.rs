@@ -7,6 +7,8 @@ use echo_harness::server::Setup;
 
 /// The server that this project is about, with its log off.
 pub(crate) const REACTOR: &str = "echo-reactor";
+/// Another build of it, to compare with.
+pub(crate) const AGAINST: &str = "against";
 /// The floor: C with as few system calls as Linux allows.
 pub(crate) const FLOOR: &str = "c-epoll";
 /// The floor of a server that closes connections and loses no reply.
@@ -16,9 +18,11 @@ pub(crate) const FAIR_FLOOR: &str = "c-epoll-shutdown";
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Echoes every line until the client leaves.
-    Stream,
+    Lines,
     /// Echoes one line, then closes.
     Oneshot,
+    /// Echoes every byte.
+    Bytes,
 }
 
 /// What a server must be able to hold.
@@ -33,8 +37,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Whether it writes a log, which has to be read.
     pub(crate) logs: bool,
-    /// Whether it can serve many connections, each with many messages.
-    pub(crate) persistent: bool,
+    /// The only mode that it knows, or in which it is worth a look.
+    pub(crate) only: Option<Mode>,
     program: PathBuf,
     start: Start,
 }
@@ -43,9 +47,9 @@ pub(crate) struct Peer {
 enum Start {
     /// echo-reactor: by its environment.
     Reactor,
-    /// `PROGRAM PORT stream|oneshot BACKLOG [WORD]`.
+    /// `PROGRAM PORT lines|oneshot|bytes BACKLOG [WORD]`.
     Program { word: Option<&'static str> },
-    /// `python SCRIPT PORT stream|oneshot BACKLOG [WORD]`.
+    /// `python SCRIPT PORT lines|oneshot|bytes BACKLOG [WORD]`.
     Script { script: &'static str, word: Option<&'static str> },
 }
 
@@ -60,28 +64,38 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let python = python(built);
     let peer = |name, program: &Path, start| {
         let program = program.to_path_buf();
-        Peer { name, logs: false, persistent: true, program, start }
+        Peer { name, logs: false, only: None, program, start }
     };
     let reactor = |name| peer(name, reactor, Start::Reactor);
     let program = |name, file, word| peer(name, &built.join(file), Start::Program { word });
     let script = |name, script, word| peer(name, &python, Start::Script { script, word });
-    // A floor that only closes in another way, and servers of one connection at a time.
-    let burst_only = |peer| Peer { persistent: false, ..peer };
-    let logging = |peer| Peer { logs: true, persistent: false, ..peer };
+    let oneshot = |peer| Peer { only: Some(Mode::Oneshot), ..peer };
+    let logging = |peer| Peer { logs: true, ..oneshot(peer) };
+    let bytes = |peer| Peer { only: Some(Mode::Bytes), ..peer };
     vec![
         reactor(REACTOR),
         logging(reactor("echo-reactor-info")),
         program(FLOOR, "c-epoll", None),
-        burst_only(program("c-epoll-more", "c-epoll", Some("more"))),
-        burst_only(program(FAIR_FLOOR, "c-epoll", Some("shutdown"))),
+        oneshot(program("c-epoll-more", "c-epoll", Some("more"))),
+        oneshot(program(FAIR_FLOOR, "c-epoll", Some("shutdown"))),
+        bytes(program("c-splice", "c-splice", None)),
         program("tokio", "tokio-echo", None),
         program("libuv", "libuv-echo", None),
         program("go", "go-echo", None),
         script("uvloop", "asyncio_echo.py", Some("uvloop")),
         script("asyncio", "asyncio_echo.py", None),
-        burst_only(script("python-blocking", "blocking_echo.py", None)),
+        oneshot(script("python-blocking", "blocking_echo.py", None)),
         logging(script("python-blocking-info", "blocking_echo.py", Some("log"))),
     ]
+}
+
+/// Two builds of echo-reactor.
+pub(crate) fn builds(reactor: &Path, against: &Path) -> Vec<Peer> {
+    let build = |name, program: &Path| {
+        let program = program.to_path_buf();
+        Peer { name, logs: false, only: None, program, start: Start::Reactor }
+    };
+    vec![build(REACTOR, reactor), build(AGAINST, against)]
 }
 
 impl Peer {
@@ -110,8 +124,9 @@ impl Peer {
             }
         };
         let behaviour = match mode {
-            Mode::Stream => "stream",
+            Mode::Lines => "lines",
             Mode::Oneshot => "oneshot",
+            Mode::Bytes => "bytes",
         };
         command.args([&port.to_string(), behaviour, &limits.backlog.to_string()]);
         if let Start::Program { word } | Start::Script { word, .. } = self.start {
@@ -121,14 +136,17 @@ impl Peer {
     }
 
     fn reactor(&self, port: u16, mode: Mode, limits: Limits) -> Command {
-        let messages = match mode {
-            Mode::Stream => 0, // no limit
-            Mode::Oneshot => 1,
+        // 0 is no limit.
+        let (framing, messages) = match mode {
+            Mode::Lines => ("line", 0),
+            Mode::Oneshot => ("line", 1),
+            Mode::Bytes => ("stream", 0),
         };
         Setup::of(&self.program)
             .set("port", port)
             .set("listen_backlog", limits.backlog)
             .set("connections_max", limits.connections)
+            .set("framing", framing)
             .set("messages_per_connection", messages)
             // Deadlines as in production, but longer than any round.
             .set("idle_timeout", "1h")

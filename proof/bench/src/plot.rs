@@ -16,9 +16,10 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 960;
-const HEIGHT: u32 = 500;
+/// Of a row of panels.
+const HEIGHT: u32 = 450;
+const FOOT_HEIGHT: u32 = 46;
 const TITLE_HEIGHT: i32 = 38;
-const FOOT_HEIGHT: i32 = 46;
 /// Room for the servers' names, left of the bars.
 const NAMES_WIDTH: i32 = 140;
 /// Room for the number behind the longest bar.
@@ -36,8 +37,10 @@ struct Panel<'a> {
 /// Draws what was measured, in the first case of each measure.
 pub(crate) fn draw(results: &Results, path: &Path) -> io::Result<()> {
     let panels: Vec<_> = [
-        (Measure::Burst, "A connection of its own for each message"),
-        (Measure::Stream, "A message on a persistent connection"),
+        (Measure::Burst, "Burst, a connection for each message [µs]"),
+        (Measure::Stream, "Stream, persistent connections [µs]"),
+        (Measure::Pipeline, "Pipeline, many messages at once [ns]"),
+        (Measure::Bulk, "Bulk, a gigabyte [s]"),
     ]
     .into_iter()
     .filter_map(|(measure, title)| panel(results, measure, title))
@@ -45,16 +48,18 @@ pub(crate) fn draw(results: &Results, path: &Path) -> io::Result<()> {
     if panels.is_empty() {
         return Ok(());
     }
+    let rows = panels.len().div_ceil(2);
+    let height = HEIGHT * u32::try_from(rows).unwrap_or(1);
     let draw = || -> Drawn {
-        let area = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+        let area = SVGBackend::new(path, (WIDTH, height + FOOT_HEIGHT)).into_drawing_area();
         area.fill(&WHITE)?;
-        for (area, panel) in area.split_evenly((1, panels.len())).iter().zip(&panels) {
+        let (body, foot) = area.split_vertically(height);
+        for (area, panel) in body.split_evenly((rows, panels.len().min(2))).iter().zip(&panels) {
             draw_panel(area, panel)?;
         }
-        let bottom = Pos::new(HPos::Center, VPos::Bottom);
-        let foot = "server CPU per message [µs]: median, and range of the rounds";
-        let middle = (i32::try_from(WIDTH / 2)?, i32::try_from(HEIGHT)? - 12);
-        area.draw(&Text::new(foot, middle, font(16).pos(bottom)))?;
+        let middle = (i32::try_from(WIDTH / 2)?, 12);
+        let text = "CPU time of the server for a message, or for a gigabyte: median, and range of the rounds";
+        foot.draw(&Text::new(text, middle, font(16).pos(Pos::new(HPos::Center, VPos::Top))))?;
         Ok(area.present()?)
     };
     draw().map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
@@ -66,7 +71,7 @@ fn panel<'a>(results: &'a Results, measure: Measure, title: &str) -> Option<Pane
     // What a log costs is another question.
     let servers = results.servers().into_iter().filter(|server| !server.ends_with("-info"));
     let bars = servers.filter_map(bar).collect();
-    Some(Panel { title: format!("{title} ({case})"), bars })
+    Some(Panel { title: format!("{title}: {case}"), bars })
 }
 
 fn draw_panel(area: &Area, panel: &Panel) -> Drawn {
@@ -78,10 +83,10 @@ fn draw_panel(area: &Area, panel: &Panel) -> Drawn {
     let room = f64::from(width - NAMES_WIDTH - NUMBER_WIDTH);
     #[allow(clippy::cast_possible_truncation)] // A position within the picture.
     let x = |value: f64| NAMES_WIDTH + (value / longest * room).round() as i32;
-    let step = (height - TITLE_HEIGHT - FOOT_HEIGHT) / i32::try_from(panel.bars.len())?;
+    let step = (height - TITLE_HEIGHT) / i32::try_from(panel.bars.len())?;
     let thickness = (step * 3 / 5).min(28);
 
-    let axis = [(NAMES_WIDTH, TITLE_HEIGHT), (NAMES_WIDTH, height - FOOT_HEIGHT)];
+    let axis = [(NAMES_WIDTH, TITLE_HEIGHT), (NAMES_WIDTH, height)];
     area.draw(&PathElement::new(axis, FAINT.stroke_width(2)))?;
     for ((server, Summary { median, min, max }), row) in panel.bars.iter().zip(0..) {
         let middle = TITLE_HEIGHT + row * step + step / 2;
@@ -91,7 +96,7 @@ fn draw_panel(area: &Area, panel: &Panel) -> Drawn {
         let bar = [(NAMES_WIDTH, middle - thickness / 2), (x(*median), middle + thickness / 2)];
         area.draw(&Rectangle::new(bar, colour(server).filled()))?;
         draw_whisker(area, (x(*min), x(*max)), middle)?;
-        area.draw(&Text::new(format!("{median:.1}"), (x(*max) + 8, middle), left))?;
+        area.draw(&Text::new(format!("{median:.2}"), (x(*max) + 8, middle), left))?;
     }
     Ok(())
 }

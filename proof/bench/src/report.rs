@@ -72,6 +72,12 @@ fn heading(measure: Measure) -> (&'static str, &'static str) {
             "Stream: a message on one of many persistent connections",
             "The server's CPU time for a message, in µs.",
         ),
+        Measure::Pipeline => (
+            "Pipeline: many messages at once on a persistent connection",
+            "The server's CPU time for a message, in ns.",
+        ),
+        Measure::Bulk => ("Bulk: bytes", "The server's CPU time for a gigabyte, in s."),
+        Measure::Throughput => ("Throughput in bulk", "In GB/s."),
         Measure::Idle => {
             ("Idle connections", "What each further connection adds to resident memory, in bytes.")
         }
@@ -98,10 +104,12 @@ fn rows(results: &Results, measure: Measure, cases: &[&str]) -> Vec<Vec<String>>
 }
 
 fn number(measure: Measure, value: f64) -> String {
-    match measure {
-        Measure::Burst | Measure::Stream => format!("{value:.2}"),
-        Measure::Idle => format!("{value:.0}"),
-    }
+    let decimals = match measure {
+        Measure::Burst | Measure::Stream | Measure::Bulk | Measure::Throughput => 2,
+        Measure::Pipeline => 1,
+        Measure::Idle => 0,
+    };
+    format!("{value:.decimals$}")
 }
 
 fn total(calls: &Calls) -> f64 {
@@ -116,45 +124,57 @@ fn by_name(calls: &Calls) -> String {
     calls.collect::<Vec<_>>().join(", ")
 }
 
-/// What the README shows: a line for each server, and where the run was.
+/// What the README shows: a line for each server, and where the run was. Of each measure it is the first
+/// case; a column in which nothing was measured is left out.
 fn in_short(results: &Results) -> String {
-    let mut rows = Vec::new();
-    for server in results.servers() {
-        let median = |measure| {
-            let case = *results.cases(measure).first()?;
-            Some(number(measure, results.summary(measure, case, server)?.median))
+    let servers = results.servers();
+    let medians = |measure| {
+        let cases = results.cases(measure);
+        let median = |server: &&str| {
+            Some(number(measure, results.summary(measure, cases.first()?, server)?.median))
         };
-        let calls = |measure| {
-            let is_it = |calls: &&Calls| calls.measure == measure && calls.server == server;
+        servers.iter().map(median).collect::<Vec<_>>()
+    };
+    let calls = |measure| {
+        let find = |server: &&str| {
+            let is_it = |calls: &&Calls| calls.measure == measure && calls.server == **server;
             Some(format!("{:.2}", total(results.calls.iter().find(is_it)?)))
         };
-        let row = [
-            median(Measure::Burst),
-            calls(Measure::Burst),
-            median(Measure::Stream),
-            calls(Measure::Stream),
-            median(Measure::Idle),
-        ];
-        let title = match server {
-            FLOOR => format!("{server} (floor)"),
-            FAIR_FLOOR => format!("{server} (fair floor)"),
-            _ => server.to_string(),
-        };
-        let row = row.into_iter().map(|cell| cell.unwrap_or(NOTHING.into()));
-        rows.push(std::iter::once(title).chain(row).collect());
-    }
-    let head = ["server", "burst, µs", "calls", "stream, µs", "calls", "bytes per idle connection"];
-    let fact = |wanted: &str| {
-        let (_, value) = results.facts.iter().find(|(name, _)| name == wanted)?;
-        Some(value.as_str())
+        servers.iter().map(find).collect::<Vec<_>>()
     };
-    let facts: Vec<_> =
-        ["processors", "kernel", "rustc", "date"].into_iter().filter_map(fact).collect();
-    format!("{}\n{}.\n", table(&head, rows), facts.join("; "))
+    let mut columns = vec![
+        ("server", servers.iter().map(|server| Some(title(server))).collect()),
+        ("burst, µs", medians(Measure::Burst)),
+        ("calls", calls(Measure::Burst)),
+        ("stream, µs", medians(Measure::Stream)),
+        ("calls", calls(Measure::Stream)),
+        ("pipeline, ns", medians(Measure::Pipeline)),
+        ("bulk, s/GB", medians(Measure::Bulk)),
+        ("bytes per idle connection", medians(Measure::Idle)),
+    ];
+    columns.retain(|(_, cells)| cells.iter().any(Option::is_some));
+    let heads: Vec<_> = columns.iter().map(|(head, _)| *head).collect();
+    let cell =
+        |row: usize, cells: &Vec<Option<String>>| cells[row].clone().unwrap_or(NOTHING.into());
+    let row = |row| columns.iter().map(|(_, cells)| cell(row, cells)).collect();
+    let rows = (0..servers.len()).map(row).collect();
+
+    let is_shown = |name| ["processors", "kernel", "rustc", "date"].contains(&name);
+    let facts = results.facts.iter().filter(|(name, _)| is_shown(name.as_str()));
+    let facts: Vec<_> = facts.map(|(_, value)| value.as_str()).collect();
+    format!("{}\n{}.\n", table(&heads, rows), facts.join("; "))
+}
+
+fn title(server: &str) -> String {
+    match server {
+        FLOOR => format!("{server} (floor)"),
+        FAIR_FLOOR => format!("{server} (fair floor)"),
+        _ => server.to_string(),
+    }
 }
 
 /// Markdown that can be read as it is: columns are aligned, but for the last.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let rule = vec!["---".to_string(); head.len()];
     let rows: Vec<_> = [head, rule].into_iter().chain(rows).collect();

@@ -49,13 +49,13 @@ pub(crate) struct Summary {
     pub(crate) max: f64,
 }
 
-impl Figure {
-    pub(crate) fn summary(&self) -> Summary {
-        let mut values = self.rounds.clone();
+impl Summary {
+    pub(crate) fn of(values: &[f64]) -> Summary {
+        let mut values = values.to_vec();
         values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let median = f64::midpoint(values[(values.len() - 1) / 2], values[middle]);
-        Summary { median, min: values[0], max: values[values.len() - 1] }
+        let (middle, last) = (values.len() / 2, values.len() - 1);
+        let median = f64::midpoint(values[last / 2], values[middle]);
+        Summary { median, min: values[0], max: values[last] }
     }
 }
 
@@ -75,7 +75,7 @@ impl Results {
         let is_it = |figure: &&Figure| {
             figure.measure == measure && figure.case == case && figure.server == server
         };
-        self.figures.iter().find(is_it).map(Figure::summary)
+        self.figures.iter().find(is_it).map(|figure| Summary::of(&figure.rounds))
     }
 
     pub(crate) fn read(path: &Path) -> io::Result<Results> {

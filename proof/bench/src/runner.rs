@@ -4,6 +4,7 @@
 //! changes on the machine meanwhile changes all of them alike.
 
 use std::io;
+use std::process::ExitCode;
 
 use echo_harness::{interrupt, strace};
 
@@ -35,18 +36,24 @@ impl Runner {
                     let turn = (turn + round as usize) % suited.len();
                     let Some(rounds) = &mut found[turn] else { continue };
                     let peer = &self.peers[suited[turn]];
-                    let value = self.bench.measure(job, peer);
+                    let values = self.bench.measure(job, peer);
                     let what = format!("{} {job}, {}", measure.name(), peer.name);
-                    match self.noted(&what, value)? {
-                        Some(value) => rounds.push(value),
+                    match self.noted(&what, values)? {
+                        Some(values) => rounds.push(values),
                         None => found[turn] = None,
                     }
                 }
             }
-            figures.extend(suited.iter().zip(found).filter_map(|(peer, rounds)| {
-                let server = self.peers[*peer].name.into();
-                Some(Figure { measure, case: job.to_string(), server, rounds: rounds? })
-            }));
+            for (peer, rounds) in suited.iter().zip(found) {
+                let rounds: Vec<Vec<(Measure, f64)>> = rounds.unwrap_or_default();
+                let measures = rounds.first().cloned().unwrap_or_default();
+                figures.extend(measures.iter().enumerate().map(|(index, (measure, _))| Figure {
+                    measure: *measure,
+                    case: job.to_string(),
+                    server: self.peers[*peer].name.into(),
+                    rounds: rounds.iter().map(|values| values[index].1).collect(),
+                }));
+            }
         }
         Ok(figures)
     }
@@ -75,6 +82,10 @@ impl Runner {
             }
         }
         Ok(all)
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     /// The numbers of the servers that can do this.

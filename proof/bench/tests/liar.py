@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A server that does one thing wrong, to see that it is noticed.
 
-    liar-LIE/c-epoll PORT stream|oneshot BACKLOG
+    liar-LIE/c-epoll PORT lines|oneshot|bytes BACKLOG
 """
 
+import contextlib
 import pathlib
 import socket
 import sys
@@ -21,15 +22,16 @@ def answer(connection, line):
         connection.sendall(line[:-1])
     elif LIE == "stale":
         connection.sendall(line[:13] + b"9" + line[14:])
-    elif LIE == "mute":
-        pass
 
 
 def serve(connection):
-    with connection:
+    with connection, contextlib.suppress(ConnectionError):
         line = connection.recv(65536)
         if line:
             answer(connection, line)
+        # To close while more comes would be a reset, and destroy the lie.
+        while LIE != "short" and connection.recv(65536):
+            pass
 
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=int(sys.argv[3]))

@@ -1,35 +1,43 @@
-//! A line echo server on tokio's single-threaded runtime, one task a connection.
+//! An echo server on tokio's single-threaded runtime, one task a connection.
 //!
 //! ```text
-//! tokio-echo PORT stream|oneshot BACKLOG
+//! tokio-echo PORT lines|oneshot|bytes BACKLOG
 //! ```
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-const MESSAGE_BYTES_MAX: usize = 16384;
+const MESSAGE_BYTES_MAX: u64 = 16384;
 
-/// Echoes whole lines; the start of a line waits for its end.
-async fn serve(mut stream: TcpStream, oneshot: bool) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(MESSAGE_BYTES_MAX);
-    while bytes.len() < MESSAGE_BYTES_MAX && stream.read_buf(&mut bytes).await? > 0 {
-        let is_newline = |byte: &u8| *byte == b'\n';
-        let newline = if oneshot {
-            bytes.iter().position(is_newline)
-        } else {
-            bytes.iter().rposition(is_newline)
-        };
-        let Some(newline) = newline else { continue };
-        stream.write_all(&bytes[..=newline]).await?;
+async fn echo_bytes(mut stream: TcpStream) -> io::Result<()> {
+    let (mut reader, mut writer) = stream.split();
+    tokio::io::copy(&mut reader, &mut writer).await?;
+    Ok(())
+}
+
+/// Replies are gathered as long as a whole line is there to be answered.
+async fn echo_lines(mut stream: TcpStream, oneshot: bool) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    let (mut reader, mut writer) = (BufReader::new(reader), BufWriter::new(writer));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut reader).take(MESSAGE_BYTES_MAX);
+        limited.read_until(b'\n', &mut line).await?;
+        if !line.ends_with(b"\n") {
+            return Ok(());
+        }
+        writer.write_all(&line).await?;
+        if oneshot || !reader.buffer().contains(&b'\n') {
+            writer.flush().await?;
+        }
         if oneshot {
             return Ok(());
         }
-        bytes.drain(..=newline);
     }
-    Ok(())
 }
 
 fn listen(port: u16, backlog: u32) -> io::Result<TcpListener> {
@@ -40,12 +48,17 @@ fn listen(port: u16, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(backlog)
 }
 
-async fn run(port: u16, oneshot: bool, backlog: u32) -> io::Result<()> {
+async fn run(port: u16, behaviour: &str, backlog: u32) -> io::Result<()> {
     let listener = listen(port, backlog)?;
+    let oneshot = behaviour == "oneshot";
     loop {
         let (stream, _) = listener.accept().await?;
         // A failed connection ends its own task only.
-        tokio::spawn(async move { drop(serve(stream, oneshot).await) });
+        if behaviour == "bytes" {
+            tokio::spawn(async move { drop(echo_bytes(stream).await) });
+        } else {
+            tokio::spawn(async move { drop(echo_lines(stream, oneshot).await) });
+        }
     }
 }
 
@@ -53,7 +66,7 @@ fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, port, behaviour, backlog] = arguments.as_slice() else {
         return Err(io::Error::other(
-            "usage: tokio-echo PORT stream|oneshot BACKLOG",
+            "usage: tokio-echo PORT lines|oneshot|bytes BACKLOG",
         ));
     };
     let port = port.parse().map_err(io::Error::other)?;
@@ -61,5 +74,5 @@ fn main() -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?
-        .block_on(run(port, behaviour == "oneshot", backlog))
+        .block_on(run(port, behaviour, backlog))
 }
