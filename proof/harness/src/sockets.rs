@@ -14,6 +14,7 @@ use socket2::SockRef;
 use crate::wait;
 
 const ESTABLISHED: &str = "01";
+const SYN_SENT: &str = "02";
 const FIN_WAIT_1: &str = "04";
 const CLOSE_WAIT: &str = "08";
 const LISTEN: &str = "0A";
@@ -22,6 +23,7 @@ const TIME_WAIT: &str = " 06 00000000:00000000 ";
 
 struct Row {
     local_port: u16,
+    remote_port: u16,
     state: String,
     /// Bytes that the peer has not taken yet.
     send_queue: usize,
@@ -79,6 +81,12 @@ pub fn wait_for_end_on_its_way(port: u16) {
     wait::until("the end of an output on its way", || rows().any(is_ended));
 }
 
+/// Waits until a client waits for the answer to its connect to `port`.
+pub fn wait_for_connect(port: u16) {
+    let is_waiting = |row: Row| row.remote_port == port && row.state == SYN_SENT;
+    wait::until("a connect on its way", || rows().any(is_waiting));
+}
+
 /// Waits until the process listens, and returns its port.
 pub fn wait_for_listener(pid: Pid) -> u16 {
     wait::until_some("a listener", || {
@@ -110,10 +118,11 @@ fn rows() -> impl Iterator<Item = Row> {
 fn row(line: &str) -> Option<Row> {
     // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
     let fields: Vec<&str> = line.split_whitespace().take(10).collect();
-    let (_, port) = fields.get(1)?.rsplit_once(':')?;
+    let port = |field: &&str| u16::from_str_radix(field.rsplit_once(':')?.1, 16).ok();
     let (send_queue, receive_queue) = fields.get(4)?.split_once(':')?;
     Some(Row {
-        local_port: u16::from_str_radix(port, 16).ok()?,
+        local_port: port(fields.get(1)?)?,
+        remote_port: port(fields.get(2)?)?,
         state: fields[3].to_owned(),
         send_queue: usize::from_str_radix(send_queue, 16).ok()?,
         receive_queue: usize::from_str_radix(receive_queue, 16).ok()?,
