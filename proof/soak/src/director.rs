@@ -21,6 +21,8 @@ use crate::server::{DRAIN_TIMEOUT, Server};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two samples for the picture.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// A picture of hours needs no more.
+const SAMPLES_MAX: u32 = 2000;
 /// Between two lines about the progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// Patience with what should happen at once, on a machine that is busy with other work. The pause
@@ -214,7 +216,7 @@ impl Director {
             return Err(io::Error::other(format!("the server died: {status}")));
         }
         if self.now() >= self.next_sample {
-            self.next_sample = self.now() + SAMPLE_EVERY;
+            self.next_sample = self.now() + SAMPLE_EVERY.max(self.time / SAMPLES_MAX);
             let look = self.look_closely()?;
             self.record.samples.push(look);
         }

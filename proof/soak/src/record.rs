@@ -31,7 +31,7 @@ pub(crate) struct Record {
     pub(crate) lasted: Duration,
     /// Open descriptors before the first connection.
     pub(crate) descriptors_at_start: usize,
-    /// Once a second.
+    /// Once a second, or less often in a run of hours.
     pub(crate) samples: Vec<Look>,
     /// When no connection is open, behind each round.
     pub(crate) quiet_points: Vec<Look>,
