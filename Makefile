@@ -51,7 +51,7 @@ drill: cargo ## Restart the server 100 times under 50 clients that count their m
 	@DRILL_RESTARTS=100 DRILL_CLIENTS=50 cargo test --locked --package echo-reactor --test promises \
 		-- --nocapture drill
 
-soak: build ## Mixed load, faults and restarts at once, then a plot: make soak MINUTES=10
+soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 	@cargo build --release --locked --quiet --package echo-soak --target-dir target
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 

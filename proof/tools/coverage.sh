@@ -5,17 +5,13 @@
 #
 # A process that is killed writes no account: what only such processes did counts as not run.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/docker/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 covered_min_percent=95
 output=$root/target/coverage
 
-need_cargo ''
-cargo tarpaulin --version >/dev/null 2>&1 ||
-    fail 'cargo-tarpaulin is not installed: cargo install --locked cargo-tarpaulin'
+need_tool tarpaulin
 mkdir -p "$output"
-cd "$root"
 
 for package in echo-client echo-reactor; do
     say "$package: the tests run"

@@ -1,19 +1,16 @@
 #!/bin/sh
 # Usage: deny.sh
-# Checks the packages that we depend on against deny.toml beside it. Known vulnerabilities are listed by a
-# database that has to be fetched; where it cannot be, the rest is checked and a line says so.
+# Checks the packages that we depend on against deny.toml beside it. The list of known vulnerabilities
+# has to be fetched; where that fails, the rest is checked and a line says so.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/docker/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
-need_cargo ''
-cargo deny --version >/dev/null 2>&1 ||
-    fail 'cargo-deny is not installed: cargo install --locked cargo-deny'
-cd "$root"
+config=proof/tools/deny.toml
 
-cargo deny --locked check --config proof/tools/deny.toml licenses bans sources
-if bounded 60 cargo deny fetch db >/dev/null 2>&1; then
-    cargo deny --locked check --config proof/tools/deny.toml --disable-fetch advisories
+need_tool deny
+cargo deny --locked --config "$config" check licenses bans sources
+if timeout 60 cargo deny --config "$config" fetch db >/dev/null 2>&1; then
+    cargo deny --locked --offline --config "$config" check advisories
 else
     say 'advisories skipped: their database cannot be reached from here'
 fi

@@ -3,16 +3,12 @@
 # Runs the fuzz tests of the configuration, and the properties of the protocol, round after round with
 # fresh random cases, until the time is up. The first failure ends it, shrunk to the shortest case.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/docker/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 seconds=${1:-60}
 case $seconds in
     '' | *[!0-9]*) fail "SECONDS is a whole number, not '$seconds': make fuzz SECONDS=60" ;;
 esac
-need_cargo ''
-cd "$root"
-
 cases=${PROPTEST_CASES:-5000}
 # cargo_test ARGUMENT...: the tests of the two packages with properties that hostile input has to keep.
 cargo_test() {

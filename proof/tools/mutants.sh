@@ -4,18 +4,12 @@
 # test notices: mutants.sh --re deadlines.rs takes those of one file. Fails when too few are, or when one
 # that was not is not explained.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/docker/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 caught_min_percent=95
 explanations=$root/proof/tools/mutants.md
 output=$root/target/mutants
 result=$output/mutants.out
-
-need_tool() {
-    cargo "$1" --version >/dev/null 2>&1 ||
-        fail "cargo-$1 is not installed: cargo install --locked cargo-$1"
-}
 
 count() {
     grep -c . "$result/$1.txt" || true
@@ -39,12 +33,10 @@ unexplained() {
         done
 }
 
-need_cargo ''
 need_tool mutants
 need_tool nextest
 mkdir -p "$output/build"
 trap end_strays EXIT
-cd "$root"
 
 # Exit codes: 2 is that some mutants were missed, 3 that some hung; the rest of them are real errors.
 # Each test has a limit of its own, so that the timeout is for a test runner that hangs.

@@ -43,7 +43,7 @@ pub fn is_all_sent(socket: &impl AsFd) -> bool {
 }
 
 /// How many connections wait in the listen queue of `port`.
-fn queue_length(port: u16) -> usize {
+pub fn queue_length(port: u16) -> usize {
     let is_listener = |row: &Row| row.local_port == port && row.state == LISTEN;
     rows().find(is_listener).expect("a listener").receive_queue
 }

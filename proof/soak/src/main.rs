@@ -1,50 +1,55 @@
-//! Runs echo-reactor under mixed load, faults and restarts: `echo-soak --help`.
+//! The endurance run of echo-reactor: mixed load and faults at once, for hours if need be.
+//!
+//! Reading order: [`director`] leads the run through its rounds; [`faults`] says what happens to the
+//! server's process in a round; [`server`] is that process, and [`log`] the account of its log. The
+//! load is a thread for each peer: [`peers`] says what each kind of peer does, [`conversation`] is one
+//! connection and compares every byte, [`round`] is what the threads share. All that was seen is a
+//! [`record`], which also judges memory; [`summary`] and [`picture`] show it.
+
+mod arguments;
+mod conversation;
+mod director;
+mod faults;
+mod log;
+mod peers;
+mod picture;
+mod record;
+mod round;
+mod server;
+mod summary;
 
 use std::fs;
 use std::io;
 use std::process::ExitCode;
 
-use echo_bench::{child, interrupt};
-use echo_soak::arguments::{Action, Arguments, HELP};
-use echo_soak::director::{self, Plan};
-use echo_soak::{picture, summary};
+use echo_harness::{child, interrupt};
+
+use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
-        Ok(arguments) => arguments,
+    match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(arguments)) => soak(&arguments).unwrap_or_else(|error| {
+            eprintln!("echo-soak: {error}");
+            ExitCode::FAILURE
+        }),
         Err(error) => {
             eprintln!("echo-soak: {error}; --help shows the options");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    let done = match arguments.action {
-        Action::Help => {
-            print!("{HELP}");
-            Ok(ExitCode::SUCCESS)
-        }
-        Action::Version => {
-            println!("echo-soak {}", env!("CARGO_PKG_VERSION"));
-            Ok(ExitCode::SUCCESS)
-        }
-        Action::Soak => soak(&arguments),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("echo-soak: {error}");
-        ExitCode::FAILURE
-    })
+    }
 }
 
 fn soak(arguments: &Arguments) -> io::Result<ExitCode> {
     interrupt::watch()?;
-    child::end_with_a_panic();
+    child::end_all_in_a_panic();
     fs::create_dir_all(&arguments.out)?;
-    let plan = Plan { time: arguments.time, program: arguments.server.clone() };
-    let record = director::soak(&plan)?;
+    let record = director::soak(&arguments.server, arguments.time)?;
     let path = arguments.out.join("soak.svg");
     picture::draw(&record, &path)?;
     print!("{}", summary::text(&record));
-    println!("  {:<15} {}", "picture", path.display());
-    if let Some(complaint) = summary::complaint(&record) {
+    println!("  {:<12} {}", "picture", path.display());
+    if let Some(complaint) = record.complaint() {
         println!("FAILED: {complaint}");
         return Ok(ExitCode::FAILURE);
     }

@@ -1,208 +1,119 @@
-//! Memory and descriptors over time, and below them what befell the server.
+//! Memory and descriptors over time, and below them the faults.
 
 use std::error::Error;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use echo_bench::peers::REACTOR;
-use echo_bench::plot::axis::{Axis, even_steps, with_commas};
-use echo_bench::plot::style::{Area, FAINT, INK, Sheet, WIDTH, colour, font};
+use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::faults::Fault;
 use crate::record::{Look, Record};
 
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
-type Panel<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
-/// Heights in pixels, from above.
-const MEMORY_HEIGHT: u32 = 172;
-const DESCRIPTORS_HEIGHT: u32 = 142;
+/// In pixels.
+const SIZE: (u32, u32) = (960, 500);
+const MEMORY_HEIGHT: u32 = 190;
+const DESCRIPTORS_HEIGHT: u32 = 160;
 /// Room for numbers and names on the left.
 const LABELS_WIDTH: u32 = 124;
-const LABELS_LEFT: i32 = 124;
 const RIGHT_MARGIN: u32 = 26;
-/// A fault is seen even if it is shorter than a pixel.
-const SPAN_MIN_PIXELS: f64 = 2.0;
 
-/// Draws the picture of a run.
-///
-/// # Errors
-/// When the file can't be written.
-pub fn draw(record: &Record, path: &Path) -> io::Result<()> {
-    let title = "echo-reactor under mixed load, faults and restarts";
-    let time = Time::of(record.lasted);
-    Sheet { title, path }.draw(|area| {
+const INK: RGBColor = RGBColor(40, 44, 52);
+const FAINT: RGBColor = RGBColor(224, 226, 230);
+const SERVER: RGBColor = RGBColor(200, 30, 45);
+
+pub(crate) fn draw(record: &Record, path: &Path) -> io::Result<()> {
+    let paint = || -> Drawn {
+        let area = SVGBackend::new(path, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
         let (memory, rest) = area.split_vertically(MEMORY_HEIGHT);
         let (descriptors, faults) = rest.split_vertically(DESCRIPTORS_HEIGHT);
-        draw_legend(area)?;
-        draw_looks(&memory, record, time, "resident memory [MiB]", |look| {
-            mebibytes(look.resident_bytes)
-        })?;
-        draw_looks(&descriptors, record, time, "open descriptors", |look| {
-            f64::from(u32::try_from(look.descriptors).unwrap_or(u32::MAX))
-        })?;
-        draw_faults(&faults, record, time)
-    })
+        let title = "resident memory [MiB] of echo-reactor; a dot: no connection is open";
+        draw_looks(&memory, record, title, |look| float(look.resident_bytes / 1024) / 1024.0)?;
+        draw_looks(&descriptors, record, "open descriptors", |look| float(look.descriptors))?;
+        draw_faults(&faults, record)?;
+        Ok(area.present()?)
+    };
+    paint().map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
 }
 
-/// The axis of time: in minutes, or in seconds where the run was short.
-#[derive(Clone, Copy)]
-struct Time {
-    label: &'static str,
-    unit_seconds: f64,
-    end: f64,
-}
-
-impl Time {
-    fn of(lasted: Duration) -> Self {
-        let (label, unit_seconds) = if lasted > Duration::from_secs(180) {
-            ("time [min]", 60.0)
-        } else {
-            ("time [s]", 1.0)
-        };
-        Self { label, unit_seconds, end: (lasted.as_secs_f64() / unit_seconds).max(0.001) }
-    }
-
-    fn position(self, at: Duration) -> f64 {
-        at.as_secs_f64() / self.unit_seconds
-    }
-
-    fn axis(self) -> Axis {
-        Axis { range: 0.0..self.end, ticks: even_steps(self.end) }
-    }
-}
-
-fn draw_looks(
-    area: &Area,
-    record: &Record,
-    time: Time,
-    title: &str,
-    value: impl Fn(&Look) -> f64,
-) -> Drawn {
+fn draw_looks(area: &Area, record: &Record, title: &str, value: impl Fn(&Look) -> f64) -> Drawn {
     let looks = record.samples.iter().chain(&record.quiet_points);
     let top = looks.map(&value).fold(1.0, f64::max) * 1.1;
     let mut panel = ChartBuilder::on(area)
-        .margin_top(26)
+        .caption(title, font(16))
         .margin_right(RIGHT_MARGIN)
         .margin_bottom(6)
         .y_label_area_size(LABELS_WIDTH)
-        .build_cartesian_2d(time.axis(), Axis { range: 0.0..top, ticks: few_steps(top) })?;
+        .build_cartesian_2d(0.0..seconds(record.lasted), 0.0..top)?;
     panel
         .configure_mesh()
         .axis_style(INK)
         .bold_line_style(FAINT)
         .light_line_style(TRANSPARENT)
         .label_style(font(15))
-        .y_label_formatter(&|value| with_commas(*value))
+        .y_labels(5)
+        .x_label_formatter(&|value| plain(*value))
+        .y_label_formatter(&|value| plain(*value))
         .draw()?;
-    area.draw(&Text::new(title, (LABELS_LEFT, 4), font(16)))?;
-    draw_restarts(&mut panel, record, time, 0.0..top)?;
-    let point = |look: &Look| (time.position(look.at), value(look));
-    for life in Record::lives(&record.samples) {
-        panel.draw_series(LineSeries::new(life.iter().map(point), sample_style()))?;
-    }
+    let point = |look: &Look| (seconds(look.at), value(look));
+    let line = record.samples.iter().map(point);
+    panel.draw_series(LineSeries::new(line, SERVER.stroke_width(2)))?;
     let dot = |look: &Look| Circle::new(point(look), 4, INK.filled());
     panel.draw_series(record.quiet_points.iter().map(dot))?;
     Ok(())
 }
 
-/// A dashed line where each life of the server ends.
-fn draw_restarts(panel: &mut Panel, record: &Record, time: Time, height: Range<f64>) -> Drawn {
-    for exit in &record.exits {
-        let x = time.position(exit.at);
-        let points = [(x, height.start), (x, height.end)];
-        panel.draw_series(DashedLineSeries::new(points, 4, 4, restart_style()))?;
-    }
-    Ok(())
-}
-
 /// A row for each fault, with a bar for each time that it was there.
-fn draw_faults(area: &Area, record: &Record, time: Time) -> Drawn {
-    let rows = f64::from(u32::try_from(Fault::ALL.len())?);
-    let middles: Vec<f64> = (0..).map(|row| f64::from(row) + 0.5).take(Fault::ALL.len()).collect();
+fn draw_faults(area: &Area, record: &Record) -> Drawn {
+    let rows = 0..Fault::ALL.len() - 1;
     let mut panel = ChartBuilder::on(area)
-        .margin_top(6)
         .margin_right(RIGHT_MARGIN)
         .margin_bottom(10)
         .x_label_area_size(48)
         .y_label_area_size(LABELS_WIDTH)
-        .build_cartesian_2d(time.axis(), Axis { range: 0.0..rows, ticks: middles })?;
+        .build_cartesian_2d(0.0..seconds(record.lasted), rows.into_segmented())?;
     panel
         .configure_mesh()
         .axis_style(INK)
         .bold_line_style(FAINT)
         .light_line_style(TRANSPARENT)
         .label_style(font(15))
-        .axis_desc_style(font(16))
-        .x_desc(time.label)
-        .x_label_formatter(&|value| with_commas(*value))
-        .y_label_formatter(&|middle| fault_at(*middle).map_or("", Fault::name).to_string())
+        .x_desc("time [s]")
+        .x_label_formatter(&|value| plain(*value))
+        .y_label_formatter(&|row| match row {
+            SegmentValue::CenterOf(row) => Fault::ALL.get(*row).map_or("", |it| it.name()).into(),
+            _ => String::new(),
+        })
         .draw()?;
-    draw_restarts(&mut panel, record, time, 0.0..rows)?;
-    let shortest = time.end * SPAN_MIN_PIXELS / f64::from(WIDTH - LABELS_WIDTH - RIGHT_MARGIN);
-    for (row, fault) in (0..).zip(Fault::ALL) {
-        let top = rows - f64::from(row) - 0.25;
-        let bars = record.faults.iter().filter(|span| span.fault == fault).map(|span| {
-            let from = time.position(span.from);
-            let to = time.position(span.to).max(from + shortest);
-            Rectangle::new([(from, top), (to, top - 0.5)], fault_colour(fault).filled())
+    for (row, fault) in Fault::ALL.into_iter().enumerate() {
+        let spans = record.faults.iter().filter(|span| span.fault == fault);
+        let bars = spans.map(|span| {
+            let ends = [span.from, span.to].map(|at| (seconds(at), SegmentValue::CenterOf(row)));
+            PathElement::new(ends, SERVER.stroke_width(12))
         });
         panel.draw_series(bars)?;
     }
     Ok(())
 }
 
-/// The first fault is in the uppermost row.
-fn fault_at(middle: f64) -> Option<Fault> {
-    let rows = (0..).map(|row| f64::from(row) + 0.5).zip(Fault::ALL.into_iter().rev());
-    rows.into_iter().find(|(at, _)| (at - middle).abs() < 0.1).map(|(_, fault)| fault)
+/// One decimal, where it says something.
+fn plain(value: f64) -> String {
+    format!("{value:.1}").trim_end_matches(".0").to_string()
 }
 
-/// What lines and dots mean, at the right above the first panel.
-fn draw_legend(area: &Area) -> Drawn {
-    const Y: i32 = 12;
-    let left = Pos::new(HPos::Left, VPos::Center);
-    let words = |text, x| Text::new(text, (x, Y), font(14).pos(left));
-    area.draw(&PathElement::new([(420, Y), (450, Y)], sample_style()))?;
-    area.draw(&words("each second", 458))?;
-    area.draw(&Circle::new((572, Y), 4, INK.filled()))?;
-    area.draw(&words("quiet point: no connection open", 582))?;
-    area.draw(&PathElement::new([(828, Y), (834, Y)], restart_style()))?;
-    area.draw(&PathElement::new([(838, Y), (844, Y)], restart_style()))?;
-    area.draw(&PathElement::new([(848, Y), (854, Y)], restart_style()))?;
-    area.draw(&words("SIGTERM", 862))?;
-    Ok(())
+fn font(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
 }
 
-fn sample_style() -> ShapeStyle {
-    colour(REACTOR).stroke_width(2)
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
 }
 
-fn restart_style() -> ShapeStyle {
-    RGBColor(110, 116, 128).stroke_width(1)
-}
-
-fn fault_colour(fault: Fault) -> RGBColor {
-    match fault {
-        Fault::Stopped => RGBColor(55, 90, 170),
-        Fault::Signals => RGBColor(120, 90, 190),
-        Fault::LogUnread => RGBColor(222, 122, 34),
-        Fault::FewDescriptors => RGBColor(60, 150, 70),
-    }
-}
-
-/// Every other one of the round numbers, where all of them would stand too close.
-fn few_steps(top: f64) -> Vec<f64> {
-    let steps = even_steps(top);
-    let every = if steps.len() > 5 { 2 } else { 1 };
-    steps.into_iter().step_by(every).collect()
-}
-
-#[allow(clippy::cast_precision_loss)] // Below 2^52 bytes nothing is lost.
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
+fn float(count: impl TryInto<u32>) -> f64 {
+    f64::from(count.try_into().unwrap_or(u32::MAX))
 }

@@ -1,126 +1,90 @@
-//! What was seen in a run.
+//! What was seen in a run, and whether memory stayed flat.
 
 use std::time::Duration;
 
-use crate::board::Tally;
 use crate::faults::Fault;
-use crate::script::Kind;
-use crate::server_log::Account;
+use crate::peers::Tallies;
+
+/// More growth than this is not flat, in bytes: the memory of a process that leaks nothing moves by
+/// less, with the load that happened to be there.
+pub(crate) const GROWTH_MAX_BYTES: u64 = 1_048_576;
 
 /// One look at the server's process.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
-    /// When, since the run began.
-    pub at: Duration,
-    /// In which of its lives, from 0 on.
-    pub life: usize,
-    /// Resident memory.
-    pub resident_bytes: u64,
-    /// Open descriptors.
-    pub descriptors: usize,
-}
-
-/// A fault, from begin to end.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    /// What it was.
-    pub fault: Fault,
+pub(crate) struct Look {
     /// Since the run began.
-    pub from: Duration,
-    /// Since the run began.
-    pub to: Duration,
+    pub(crate) at: Duration,
+    pub(crate) resident_bytes: u64,
+    pub(crate) descriptors: usize,
 }
 
-/// The end of one life of the server.
+/// A fault, from begin to end, since the run began.
 #[derive(Debug, Clone, Copy)]
-pub struct Exit {
-    /// When it got SIGTERM, since the run began.
-    pub at: Duration,
-    /// How long it took to leave.
-    pub took: Duration,
+pub(crate) struct Span {
+    pub(crate) fault: Fault,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
 }
 
-/// How a run came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// It went on for as long as it should.
-    Whole,
-    /// By Ctrl-C or SIGTERM.
-    Interrupted,
-    /// By something that must not happen.
-    Violation(String),
-}
-
-/// All that was seen.
-#[derive(Debug)]
-pub struct Record {
-    /// How long it took.
-    pub lasted: Duration,
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) lasted: Duration,
     /// Open descriptors before the first connection.
-    pub descriptors_at_start: usize,
-    /// Once a second.
-    pub samples: Vec<Look>,
-    /// At the quiet points: no connection is open.
-    pub quiet_points: Vec<Look>,
-    /// The faults.
-    pub faults: Vec<Span>,
-    /// The ends of the server's lives.
-    pub exits: Vec<Exit>,
-    /// Messages that came to a stopped server, and were answered after its SIGTERM.
-    pub answered_late: u64,
-    /// Lives of which every line of the log was read.
-    pub logged_lives: u64,
-    /// Sockets accepted in these lives, by the log.
-    pub accepted: u64,
-    /// Sockets closed in these lives, by the log.
-    pub closed: u64,
-    /// Log lines dropped for a slow reader, by the log.
-    pub dropped: u64,
-    /// How the conversations went.
-    pub tallies: [Tally; Kind::ALL.len()],
-    /// How it ended.
-    pub ending: Ending,
+    pub(crate) descriptors_at_start: usize,
+    /// Once a second, or less often in a run of hours.
+    pub(crate) samples: Vec<Look>,
+    /// When no connection is open, behind each round.
+    pub(crate) quiet_points: Vec<Look>,
+    pub(crate) faults: Vec<Span>,
+    /// How long the server took to leave.
+    pub(crate) exit_took: Option<Duration>,
+    /// What the server's log tells.
+    pub(crate) log: String,
+    pub(crate) tallies: Tallies,
+    /// What ended the run before its time.
+    pub(crate) stopped_by: Option<String>,
 }
 
 impl Record {
-    /// A record of nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            lasted: Duration::ZERO,
-            descriptors_at_start: 0,
-            samples: Vec::new(),
-            quiet_points: Vec::new(),
-            faults: Vec::new(),
-            exits: Vec::new(),
-            answered_late: 0,
-            logged_lives: 0,
-            accepted: 0,
-            closed: 0,
-            dropped: 0,
-            tallies: [Tally::default(); Kind::ALL.len()],
-            ending: Ending::Whole,
-        }
+    /// What is wrong with the run, if anything.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let growth = self.growth_bytes();
+        let leak = growth > GROWTH_MAX_BYTES;
+        let not_flat = leak.then(|| format!("memory is not flat: {} KiB more", growth / 1024));
+        self.stopped_by.clone().or(not_flat)
     }
 
-    /// Adds what the log of a life tells.
-    pub fn take(&mut self, account: &Account) {
-        self.dropped += account.dropped;
-        if account.dropped == 0 {
-            self.logged_lives += 1;
-            self.accepted += account.accepted;
-            self.closed += account.closed;
-        }
-    }
-
-    /// The looks of each life, in order.
-    pub fn lives(looks: &[Look]) -> impl Iterator<Item = &[Look]> {
-        looks.chunk_by(|a, b| a.life == b.life)
+    /// How much memory has grown, from the median of the first third of the quiet points to that of
+    /// the last third.
+    pub(crate) fn growth_bytes(&self) -> u64 {
+        let sizes: Vec<_> = self.quiet_points.iter().map(|look| look.resident_bytes).collect();
+        let third = sizes.len().div_ceil(3);
+        median(&sizes[sizes.len() - third..]).saturating_sub(median(&sizes[..third]))
     }
 }
 
-impl Default for Record {
-    fn default() -> Self {
-        Self::new()
+fn median(values: &[u64]) -> u64 {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_flat_or_it_is_not() {
+        let record = |kibibytes: [u64; 6]| {
+            let quiet_points = kibibytes.map(|size| Look {
+                at: Duration::ZERO,
+                resident_bytes: size * 1024,
+                descriptors: 7,
+            });
+            Record { quiet_points: quiet_points.to_vec(), ..Record::default() }
+        };
+        assert_eq!(record([3000, 3500, 9900, 3600, 3300, 3500]).complaint(), None);
+        let leak = record([3000, 3500, 4000, 4500, 5000, 5500]);
+        assert!(leak.complaint().unwrap().contains("2000 KiB more"));
     }
 }

@@ -1,135 +1,82 @@
-//! The server as a process: started, watched, bothered, and always ended.
+//! The server as a process: started, watched, disturbed, and always ended.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use echo_bench::child::OwnedChild;
-use echo_bench::cpu;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use echo_harness::child::OwnedChild;
+use echo_harness::proc;
+use echo_harness::server::Setup;
 
-use crate::server_log::{Account, ServerLog};
+use crate::log::Log;
 
-/// Fewer than there are peers, so that now and then some have to wait.
-const CONNECTIONS_MAX: usize = 72;
-/// More than a deaf peer's buffers hold.
-pub const MESSAGES_PER_CONNECTION: usize = 400;
+/// Fewer than the peers would have open, so that some have to wait.
+const CONNECTIONS_MAX: usize = 46;
+/// Together longer than what the buffers of a peer that does not read hold.
+pub(crate) const MESSAGES_PER_CONNECTION: usize = 400;
 /// The default.
-pub const MESSAGE_MAX_BYTES: usize = 16_384;
-/// Short, so that many a connection meets it.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(crate) const MESSAGE_MAX_BYTES: usize = 16_384;
+/// Short, so that many connections meet it.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Shorter than the slowest drippers take.
-pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The default.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_millis(700);
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// A running server. Dropping it kills it.
-pub struct Server {
-    child: OwnedChild,
-    /// What it tells.
-    pub log: ServerLog,
+/// Dropping it kills the process.
+pub(crate) struct Server {
+    pub(crate) process: OwnedChild,
+    pub(crate) log: Log,
+    /// The limit of descriptors before a shortage.
+    descriptor_limit: u64,
 }
 
 impl Server {
-    /// Starts the program.
-    ///
-    /// # Errors
-    /// When it can't be started.
-    pub fn start(program: &Path, port: u16) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.args(["--config", "/dev/null"]).env_clear().env("RUST_LOG", "info");
-        command.envs(settings(port));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // Ctrl-C is for the soak alone, which ends the server in its own way.
-        command.process_group(0);
-        let mut child = OwnedChild::spawn(&mut command).map_err(|error| {
-            io::Error::other(format!("{} can't be started: {error}", program.display()))
-        })?;
-        let log = child.stderr().ok_or_else(|| io::Error::other("the server has no log"))?;
-        Ok(Self { child, log: ServerLog::read(log) })
+    pub(crate) fn start(program: &Path) -> io::Result<Self> {
+        let setup = Setup::of(program)
+            .log_level("info")
+            .set("connections_max", CONNECTIONS_MAX)
+            .set("messages_per_connection", MESSAGES_PER_CONNECTION)
+            .set("idle_timeout", milliseconds(IDLE_TIMEOUT))
+            .set("message_timeout", milliseconds(MESSAGE_TIMEOUT))
+            .set("drain_timeout", milliseconds(DRAIN_TIMEOUT));
+        let mut command = setup.command();
+        // Ctrl-C is for the soak alone, which ends the server itself.
+        command.stderr(Stdio::piped()).process_group(0);
+        let mut process = OwnedChild::spawn(&mut command)?;
+        let log = Log::read(process.stderr().expect("a pipe"));
+        Ok(Self { process, log, descriptor_limit: 0 })
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> Pid {
-        self.child.pid()
+    /// Where it accepts connections, once it does.
+    pub(crate) fn address(&self) -> Option<SocketAddrV4> {
+        let account = self.log.account();
+        account.accepts.then_some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, account.port))
     }
 
-    /// Sends it a signal.
-    ///
-    /// # Errors
-    /// When it is gone.
-    pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill_process(self.pid(), signal)?)
+    pub(crate) fn descriptors(&self) -> io::Result<usize> {
+        proc::descriptors(self.process.pid())
     }
 
-    /// Open descriptors.
-    ///
-    /// # Errors
-    /// When it is gone.
-    pub fn descriptors(&self) -> io::Result<usize> {
-        cpu::descriptors(self.pid())
+    pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
+        proc::resident_bytes(self.process.pid())
     }
 
-    /// Resident memory in bytes.
-    ///
-    /// # Errors
-    /// When it is gone.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        cpu::resident_bytes(self.pid())
+    /// Lets it have so many descriptors, until [`Self::end_shortage`].
+    pub(crate) fn begin_shortage(&mut self, descriptors: usize) -> io::Result<()> {
+        self.descriptor_limit = proc::limit_descriptors(self.process.pid(), descriptors as u64)?;
+        Ok(())
     }
 
-    /// Sets how many descriptors it may have; the limit before.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn limit_descriptors(&self, limit: Rlimit) -> io::Result<Rlimit> {
-        Ok(prlimit(Some(self.pid()), Resource::Nofile, limit)?)
-    }
-
-    /// How it ended, if it has.
-    ///
-    /// # Errors
-    /// Whatever `waitpid(2)` says.
-    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
-    }
-
-    /// What its log tells of its life, once it has ended.
-    #[must_use]
-    pub fn account(self) -> Account {
-        // The log's end comes with the end of the process.
-        let Self { child, log } = self;
-        drop(child);
-        log.account()
+    pub(crate) fn end_shortage(&self) -> io::Result<()> {
+        proc::limit_descriptors(self.process.pid(), self.descriptor_limit)?;
+        Ok(())
     }
 }
 
-fn settings(port: u16) -> [(&'static str, String); 7] {
-    let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
-    [
-        ("SERVER_IP", "127.0.0.1".into()),
-        ("SERVER_PORT", port.to_string()),
-        ("SERVER_CONNECTIONS_MAX", CONNECTIONS_MAX.to_string()),
-        ("SERVER_MESSAGES_PER_CONNECTION", MESSAGES_PER_CONNECTION.to_string()),
-        ("SERVER_IDLE_TIMEOUT", milliseconds(IDLE_TIMEOUT)),
-        ("SERVER_MESSAGE_TIMEOUT", milliseconds(MESSAGE_TIMEOUT)),
-        ("SERVER_DRAIN_TIMEOUT", milliseconds(DRAIN_TIMEOUT)),
-    ]
-}
-
-/// An address that nobody uses, with a port that the kernel gives to nobody: it is below those that
-/// outgoing connections get, so that it is still free at the next restart.
-///
-/// # Errors
-/// When there is none.
-pub fn free_address() -> io::Result<SocketAddrV4> {
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap_or(0);
-    let mut addresses = (first..32_768).map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-    addresses
-        .find(|address| TcpListener::bind(address).is_ok())
-        .ok_or_else(|| io::Error::other("no port is free"))
+fn milliseconds(time: Duration) -> String {
+    format!("{}ms", time.as_millis())
 }
