@@ -270,9 +270,10 @@ impl<S: Socket> Connection<S> {
         let messages_before = self.echo.messages();
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
         budget.spend(count);
-        let messages = (self.echo.messages() - messages_before) as usize;
-        let looks_at_each = echo::looks_at_each_message(turn.rules);
-        budget.spend(messages * if looks_at_each { work::MESSAGE } else { work::NEWLINE });
+        if echo::looks_at_each_message(turn.rules) {
+            let messages = self.echo.messages() - messages_before;
+            budget.spend(messages as usize * work::MESSAGE);
+        }
         if !was_mid_message || !answer.reply.is_empty() {
             self.message_began = turn.now;
         }

@@ -11,16 +11,20 @@ use std::mem;
 use std::ops::Deref;
 
 use echo_common::repr::{BytesRepr, trim_end};
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::config::{Framing, Reply, Rules};
 
-/// The most that is read at once, in bytes. A smaller read costs more system calls.
-pub const READ_MAX_BYTES: usize = 16 * 1024;
+/// The most that is read at once, in bytes, where nobody looks at single messages. More than this
+/// makes bulk no cheaper, and a peer that does not read may leave this much unsent.
+const READ_MAX_BYTES_IN_BULK: usize = 64 * 1024;
+
+/// The same where a connection sends a few messages at most.
+const READ_MAX_BYTES: usize = 16 * 1024;
 
 /// The same where a read may hold thousands of messages, and each is looked at: the visit that takes
 /// them cannot stop in between, because what was read has to be answered.
-const READ_MAX_BYTES_OF_MESSAGES: usize = 2 * 1024;
+const READ_MAX_BYTES_OF_MESSAGES: usize = 4 * 1024;
 
 /// An empty message of one byte is acknowledged with 36, so that a full read owes 36 KiB.
 const READ_MAX_BYTES_ACKNOWLEDGED: usize = 1024;
@@ -40,7 +44,7 @@ pub fn read_max_bytes(rules: &Rules) -> usize {
     let few = 1..=FEW_MESSAGES;
     match rules.reply {
         Reply::Acknowledge => READ_MAX_BYTES_ACKNOWLEDGED,
-        Reply::Echo if !looks_at_each_message(rules) => READ_MAX_BYTES,
+        Reply::Echo if !looks_at_each_message(rules) => READ_MAX_BYTES_IN_BULK,
         Reply::Echo if few.contains(&rules.messages_per_connection) => READ_MAX_BYTES,
         Reply::Echo => READ_MAX_BYTES_OF_MESSAGES,
     }
@@ -190,8 +194,8 @@ impl Echo {
         Answer { reply, then }
     }
 
-    /// The same where nobody looks at a message: one pass over the newlines counts them, and holds
-    /// every message against the limit.
+    /// The same where nobody looks at a message. A window as long as the longest message slides over
+    /// the input: as long as it has a newline in it, every message fits.
     fn receive_unseen<'a>(
         &mut self,
         rules: &Rules,
@@ -199,23 +203,19 @@ impl Echo {
         scratch: &'a mut Vec<u8>,
     ) -> Answer<'a> {
         let mut answered = 0;
-        let mut begun = self.partial.len();
-        let fits = |end: usize, answered: usize, begun: usize| {
-            begun + end - answered <= rules.message_max_bytes
-        };
-        let mut then = Then::Read;
-        for newline in memchr_iter(b'\n', input) {
-            if !fits(newline + 1, answered, begun) {
-                then = Then::TooLong;
-                break;
+        let mut room = rules.message_max_bytes - self.partial.len();
+        let then = loop {
+            let rest = &input[answered..];
+            match memrchr(b'\n', &rest[..rest.len().min(room)]) {
+                Some(newline) => answered += newline + 1,
+                None if rest.len() > room => break Then::TooLong,
+                None => break Then::Read,
             }
-            (answered, begun) = (newline + 1, 0);
-            self.messages = self.messages.saturating_add(1);
-        }
-        if then == Then::Read && !fits(input.len(), answered, begun) {
-            then = Then::TooLong;
-        }
+            room = rules.message_max_bytes;
+        };
         let (ended, rest) = input.split_at(answered);
+        let messages = u32::try_from(memchr_iter(b'\n', ended).count()).unwrap_or(u32::MAX);
+        self.messages = self.messages.saturating_add(messages);
         let in_place = self.partial.is_empty();
         if answered > 0 && !in_place {
             scratch.append(&mut self.partial);

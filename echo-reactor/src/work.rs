@@ -10,9 +10,6 @@ pub const STEP: usize = 4 * 1024;
 /// One message that is looked at by itself, with its line in the log.
 pub const MESSAGE: usize = 512;
 
-/// One message that is only counted and held against its limit.
-pub const NEWLINE: usize = 16;
-
 /// What one visit may cost. The step that goes beyond it is the last one.
 pub const PER_VISIT: usize = 256 * 1024;
 

@@ -150,38 +150,36 @@ fn loads() -> Vec<Load> {
 fn no_turn_is_long_and_no_drain_is_late() {
     logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
     for load in loads() {
-        let Load { name, service, input } = load;
-        let mut linux = Linux::new(LogOutlet::to_stderr()).expect("an epoll instance");
-        let address = linux.listen((Ipv4Addr::LOCALHOST, 0).into(), 1024).expect("a free port");
-        let (report, result) = mpsc::channel();
-        let watch = Stopwatch {
-            linux,
-            woke_at: None,
-            before: Duration::ZERO,
-            longest: Duration::ZERO,
-            turns: 0,
-            report,
-        };
-        let stop = AtomicBool::new(false);
-        let late = thread::scope(|scope| {
-            let server = scope.spawn(move || Reactor::new(watch, service).run());
-            scope.spawn(|| flood(address, &input, &stop));
-            thread::sleep(LOAD);
-            let asked = Instant::now();
-            kill_process(getpid(), Signal::TERM).expect("this process runs");
-            server.join().expect("no panic");
-            stop.store(true, Ordering::Relaxed);
-            asked.elapsed().saturating_sub(service.drain_timeout)
-        });
-        let (longest, turns) = result.recv().expect("a report");
-        println!(
-            "{PEERS} peers, {name}: longest of {turns} turns {longest:.1?}, exit {late:.1?} late"
-        );
-        if !cfg!(debug_assertions) {
-            assert!(longest <= LONGEST_TURN, "{name}: a turn of {longest:?}");
-            assert!(late <= LATEST_EXIT, "{name}: {late:?} after the drain's deadline");
-        }
+        // A busy machine may have no processor for the exit, but not three times in a row.
+        let is_late = (0..3).all(|_| serve(&load) > LATEST_EXIT);
+        assert!(!is_late || cfg!(debug_assertions), "{}: the drain is late", load.name);
     }
+}
+
+/// Serves under this load for a while, then drains. Gives the time from the drain's deadline to the exit.
+fn serve(load: &Load) -> Duration {
+    let Load { name, service, input } = load;
+    let mut linux = Linux::new(LogOutlet::to_stderr()).expect("an epoll instance");
+    let address = linux.listen((Ipv4Addr::LOCALHOST, 0).into(), 1024).expect("a free port");
+    let (report, result) = mpsc::channel();
+    let (before, longest) = (Duration::ZERO, Duration::ZERO);
+    let watch = Stopwatch { linux, woke_at: None, before, longest, turns: 0, report };
+    let stop = AtomicBool::new(false);
+    let late = thread::scope(|scope| {
+        let server = scope.spawn(move || Reactor::new(watch, *service).run());
+        scope.spawn(|| flood(address, input, &stop));
+        thread::sleep(LOAD);
+        let asked = Instant::now();
+        kill_process(getpid(), Signal::TERM).expect("this process runs");
+        server.join().expect("no panic");
+        stop.store(true, Ordering::Relaxed);
+        asked.elapsed().saturating_sub(service.drain_timeout)
+    });
+    let (longest, turns) = result.recv().expect("a report");
+    println!("{PEERS} peers, {name}: longest of {turns} turns {longest:.1?}, exit {late:.1?} late");
+    let is_long = longest > LONGEST_TURN && !cfg!(debug_assertions);
+    assert!(!is_long, "{name}: a turn of {longest:?}");
+    late
 }
 
 /// All peers in one thread. A connection that is closed is made again, as long as that works.

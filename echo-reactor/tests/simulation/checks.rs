@@ -21,7 +21,7 @@ const CALLS_PER_TURN: u64 = 100_000;
 const ACCEPTS_PER_TURN: usize = 64;
 
 /// The most that one read may ask for, in bytes.
-const READ_MAX_BYTES: usize = 16 * 1024;
+const READ_MAX_BYTES: usize = 64 * 1024;
 
 /// What a call costs beside its bytes, and what a message costs that is looked at by itself.
 const CALL: usize = 4096;
@@ -30,7 +30,7 @@ const MESSAGE: usize = 512;
 /// What one visit may cost, before its last step.
 const WORK_PER_VISIT: usize = 256 * 1024;
 
-/// What the last step may cost: a full read of the shortest messages, where reads are small for that.
+/// What the last step may cost: a full read of the shortest messages, which is small for their sake.
 const LAST_STEP: usize = CALL + 4096 * (MESSAGE + 1);
 
 /// A turn has three shares: one for the ready, one for newcomers, one for deadlines.
