@@ -31,15 +31,21 @@ impl Display for BytesRepr<'_> {
         let quote = quote_for(self.shown);
         let mut pieces = Pieces::new(f);
         pieces.push(&[b'b', quote])?;
-        for run in self.shown.chunk_by(|a, b| is_plain(*a) && is_plain(*b)) {
-            match *run {
-                [b'\t'] => pieces.push(b"\\t")?,
-                [b'\n'] => pieces.push(b"\\n")?,
-                [b'\r'] => pieces.push(b"\\r")?,
-                [byte] if byte == quote || byte == b'\\' => pieces.push(&[b'\\', byte])?,
-                [byte] if !is_printable(byte) => pieces.push(&hex_escape(byte))?,
-                _ => pieces.push(run)?,
+        let mut rest = self.shown;
+        loop {
+            let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
+            let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
+            pieces.push(run)?;
+            let Some((&byte, behind)) = behind.split_first() else { break };
+            match byte {
+                b'\t' => pieces.push(b"\\t")?,
+                b'\n' => pieces.push(b"\\n")?,
+                b'\r' => pieces.push(b"\\r")?,
+                _ if byte == quote || byte == b'\\' => pieces.push(&[b'\\', byte])?,
+                _ if !is_printable(byte) => pieces.push(&hex_escape(byte))?,
+                _ => pieces.push(&[byte])?,
             }
+            rest = behind;
         }
         pieces.push(&[quote])?;
         pieces.flush()?;
@@ -54,14 +60,20 @@ fn quote_for(bytes: &[u8]) -> u8 {
     if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' }
 }
 
-fn is_printable(byte: u8) -> bool {
+const fn is_printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-/// Whether a byte needs no escape, whatever the quote is.
-fn is_plain(byte: u8) -> bool {
-    is_printable(byte) && !matches!(byte, b'\'' | b'"' | b'\\')
-}
+/// Which bytes need no escape, whatever the quote is. A table, because a log line asks for each byte.
+static IS_PLAIN: [bool; 256] = {
+    let mut is_plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        is_plain[byte as usize] = is_printable(byte) && !matches!(byte, b'\'' | b'"' | b'\\');
+        byte += 1;
+    }
+    is_plain
+};
 
 fn hex_escape(byte: u8) -> [u8; 4] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -72,13 +72,13 @@ pub fn pieces_are_logged() -> bool {
 }
 
 /// A message has arrived, whole.
-pub fn message_received(peer: Peer, message: &[u8]) {
+pub fn message_received(peer: &str, message: &[u8]) {
     let shown = BytesRepr::new(trim_end(message), SHOWN_MAX_BYTES);
     info!("Message received from connection {peer}. Msg: {shown}");
 }
 
 /// A piece of a stream has arrived, which has no messages.
-pub fn bytes_received(peer: Peer, bytes: &[u8]) {
+pub fn bytes_received(peer: &str, bytes: &[u8]) {
     debug!("Received {} bytes from connection {peer}", bytes.len());
 }
 

@@ -23,6 +23,9 @@ pub struct MessageLog {
     second_ends: Moment,
     lines: u32,
     left_out: u64,
+    /// The peer of the last line, and how the log shows it: messages of one peer come in a row.
+    peer: Option<Peer>,
+    peer_text: String,
 }
 
 impl MessageLog {
@@ -41,6 +44,8 @@ impl MessageLog {
             second_ends: Moment::START,
             lines: 0,
             left_out: 0,
+            peer: None,
+            peer_text: String::new(),
         }
     }
 
@@ -59,9 +64,13 @@ impl MessageLog {
             return;
         }
         self.lines += 1;
+        if self.peer != Some(peer) {
+            self.peer = Some(peer);
+            self.peer_text = peer.to_string();
+        }
         match self.framing {
-            Framing::Line => log_events::message_received(peer, bytes),
-            Framing::Stream => log_events::bytes_received(peer, bytes),
+            Framing::Line => log_events::message_received(&self.peer_text, bytes),
+            Framing::Stream => log_events::bytes_received(&self.peer_text, bytes),
         }
     }
 
