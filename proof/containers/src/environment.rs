@@ -29,10 +29,11 @@ pub struct Environment {
 }
 
 /// Waits until `condition` holds. It asks the engine, so there is a pause between two looks.
+#[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let patience = Patience { pause: Duration::from_millis(100), ..PATIENCE };
     let seen = try_until(what, patience, || Ok::<_, io::Error>(condition().then_some(())));
-    seen.unwrap_or_else(|error| panic!("{error}"));
+    assert!(seen.is_ok(), "{seen:?}");
 }
 
 impl Environment {

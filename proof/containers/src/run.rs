@@ -82,29 +82,34 @@ pub struct Output {
 // In patterns, `*` stands for any text.
 impl Output {
     /// Panics unless the command has ended with code 0.
+    #[track_caller]
     pub fn succeeded(self) -> Output {
         assert_eq!(self.code, Some(0), "{self}");
         self
     }
 
     /// Panics unless the command has ended with another code.
+    #[track_caller]
     pub fn failed(self) -> Output {
         assert!(self.code.is_some_and(|code| code != 0), "{self}");
         self
     }
 
     /// Panics unless a line is like `pattern`.
+    #[track_caller]
     pub fn says(self, pattern: &str) -> Output {
         assert!(self.count(pattern) > 0, "no line is like {pattern:?}\n{self}");
         self
     }
 
     /// Panics unless the last line ends like this.
+    #[track_caller]
     pub fn ends_with(&self, text: &str) {
         assert!(self.text.trim_end().ends_with(text), "{self}");
     }
 
     /// Panics unless the command has failed with one line, like `reason`.
+    #[track_caller]
     pub fn complains(self, reason: &str) {
         let output = self.failed().says(&format!("error: *{reason}*"));
         assert_eq!(output.text.lines().count(), 1, "{output}");
