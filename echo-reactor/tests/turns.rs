@@ -27,7 +27,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 const PEERS: usize = 300;
 const LOAD: Duration = Duration::from_secs(1);
-/// What no turn may take of the processor. A build without optimisation is not held to it.
+/// What no turn may take of the processor.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
 /// How late a drain may see its deadline.
 const LATEST_EXIT: Duration = Duration::from_millis(50);
@@ -158,6 +158,7 @@ fn loads() -> Vec<Load> {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "only a release build is held to it")]
 fn no_turn_is_long_and_no_drain_is_late() {
     logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
     let mut wait_beside_large_lines = None;
@@ -170,7 +171,7 @@ fn no_turn_is_long_and_no_drain_is_late() {
             let has_limit = load.service.message_lines_per_second > 0;
             deadline <= LATEST_EXIT && (short_client <= usual + LONGER_WAIT || !has_limit)
         });
-        assert!(keeps_time || cfg!(debug_assertions), "{}: late", load.name);
+        assert!(keeps_time, "{}: late", load.name);
     }
 }
 
@@ -211,8 +212,7 @@ fn serve(load: &Load) -> Delays {
          {short_client:.1?}; the drain's deadline was seen {deadline:.1?} late, and {closing:.1?} \
          later everything was closed"
     );
-    let is_long = longest > LONGEST_TURN && !cfg!(debug_assertions);
-    assert!(!is_long, "{name}: a turn of {longest:?}");
+    assert!(longest <= LONGEST_TURN, "{name}: a turn of {longest:?}");
     Delays { deadline, short_client }
 }
 
