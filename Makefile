@@ -1,36 +1,41 @@
-# Every command of the project. What takes more than a few lines is a script: in docker/,
-# or in proof/tools/ where it needs a tool that the tests do without.
+# Every command of the project; "make help" lists them from the comments behind ## and ##@.
+# What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 
-help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+##@ Use
 
-docker-compose-up: ## Build the images, start the server and two clients in the background
+help: ## Show this list
+	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", n++ ? "\n" : "", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+docker-compose-up: ## Build the images, start the server and two clients
 	@docker/up.sh
 
-docker-compose-down: ## Stop and remove all containers of the project, and its network
+docker-compose-logs: ## Follow the logs; Ctrl-C ends the reading only
+	@docker/logs.sh
+
+docker-compose-down: ## Stop and remove the containers and their network
 	@docker/down.sh
 
-docker-compose-logs: ## Follow the logs (Ctrl-C ends it); add "| grep server" to see one program
-	@docker/logs.sh
+netcat-test: ## Send messages with a real netcat, from a container; each must come back unaltered
+	@docker/netcat-test.sh
+
+scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
+	@docker/scale.sh "$$CLIENTS"
+
+demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
+	@docker/demo.sh
+
+##@ Change
+
+build: cargo ## Build both programs on this machine (needs Rust)
+	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
 
 docker-image: ## Build both images
 	@docker/build-images.sh
-
-build: cargo ## Build both programs on this machine (faster than the images; needs Rust)
-	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
-
-netcat-test: ## Test the echo with a real netcat, in a container of its own
-	@docker/netcat-test.sh
-
-scale: ## Bring the environment to N clients, 0 to 900: make scale CLIENTS=N
-	@docker/scale.sh "$$CLIENTS"
-
-demo: build ## The same without Docker: local processes, some seconds, then the drain
-	@docker/demo.sh
 
 test: cargo ## Test everything: format, lints, units, programs, scripts, containers
 	@cargo fmt --version >/dev/null
@@ -43,7 +48,12 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
 
-simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=1000000 (START=0)
+clean: ## Remove what was built, and the images
+	@docker/clean.sh
+
+##@ Prove
+
+simulate: cargo ## Drive the server's code through many simulated lives: make simulate SEEDS=1000000
 	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \
 		-- --nocapture every_life
 
@@ -55,10 +65,10 @@ soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 	@cargo build --release --locked --quiet --package echo-soak --target-dir target
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 
-fuzz: cargo ## Throw files, variables and messages at the parsers: make fuzz SECONDS=60
+fuzz: cargo ## Feed random files, variables and messages to the parsers: make fuzz SECONDS=60
 	@proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
-mutants: cargo ## Break the programs in 500 ways and count what is noticed (needs cargo-mutants, nextest)
+mutants: cargo ## Break the programs in 500 ways: do the tests notice? (needs cargo-mutants, nextest)
 	@proof/tools/mutants.sh
 
 coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
@@ -73,8 +83,6 @@ bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another build (AGAINST=path)
 	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)")
 
-clean: ## Remove build output and the project's images
-	@docker/clean.sh
-
+# The programs are for Linux and need Rust; this says so in one line where something is missing.
 cargo:
 	@docker/need-cargo.sh
