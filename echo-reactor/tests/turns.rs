@@ -30,7 +30,7 @@ const LOAD: Duration = Duration::from_secs(1);
 /// What no turn may take of the processor.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
 /// How late a drain may see its deadline.
-const LATEST_EXIT: Duration = Duration::from_millis(50);
+const LATEST_DEADLINE: Duration = Duration::from_millis(50);
 /// How much longer than beside large lines a short client may wait.
 const LONGER_WAIT: Duration = Duration::from_millis(50);
 
@@ -163,19 +163,23 @@ fn no_turn_is_long_and_no_drain_is_late() {
     logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
     let mut wait_beside_large_lines = None;
     for load in loads() {
-        // A busy machine may have no processor for a client or the last turn, but not three times.
+        // A busy machine takes its processors and caches away now and then, but not three times.
         let keeps_time = (0..3).any(|_| {
-            let Delays { deadline, short_client } = serve(&load);
+            let Delays { turn, deadline, short_client } = serve(&load);
             let usual = *wait_beside_large_lines.get_or_insert(short_client);
             // A log without a limit takes its time, a quarter of a millisecond for each thousand lines.
             let has_limit = load.service.message_lines_per_second > 0;
-            deadline <= LATEST_EXIT && (short_client <= usual + LONGER_WAIT || !has_limit)
+            turn <= LONGEST_TURN
+                && deadline <= LATEST_DEADLINE
+                && (short_client <= usual + LONGER_WAIT || !has_limit)
         });
-        assert!(keeps_time, "{}: late", load.name);
+        assert!(keeps_time, "{}: too long", load.name);
     }
 }
 
 struct Delays {
+    /// The longest turn's processor time.
+    turn: Duration,
     /// From the drain's deadline to the turn that ends it. The exit comes later, because the kernel has
     /// gigabytes to free by then.
     deadline: Duration,
@@ -212,8 +216,7 @@ fn serve(load: &Load) -> Delays {
          {short_client:.1?}; the drain's deadline was seen {deadline:.1?} late, and {closing:.1?} \
          later everything was closed"
     );
-    assert!(longest <= LONGEST_TURN, "{name}: a turn of {longest:?}");
-    Delays { deadline, short_client }
+    Delays { turn: longest, deadline, short_client }
 }
 
 /// One client after the other, each with one message. The longest wait of them all.
