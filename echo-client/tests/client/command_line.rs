@@ -66,27 +66,6 @@ fn what_is_wrong_is_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
-    for (content, is_valid) in [
-        (&b"\xef\xbb\xbfclient:\r\n  id: 7\r\n"[..], true),
-        (b"server: &a [lol]\nclient: &b\n  id: &c 7\n  loop_amount: *c\n", true),
-        (b"\0", false),
-        (b"\xff\xfe", false),
-        (b"client: \x1b[2J\n", false),
-        (b"client: &a {id: *a}\n", false),
-        (b"client:\n---\nclient:\n", false),
-        (("client:\n  id: ".to_owned() + &"\u{2028}".repeat(9999)).as_bytes(), false),
-        ("{a: ".repeat(16_384).as_bytes(), false),
-        ("#".repeat(1_000_000).as_bytes(), false),
-    ] {
-        let file = ScratchFile::new("any", content);
-        let (code, _, errors) = run(&["--check", "--config", file.path()], &[]);
-        let expected = if is_valid { (0, 0) } else { (2, 1) };
-        assert_eq!((code, errors.lines().count()), expected, "{errors}");
-    }
-}
-
-#[test]
 fn check_prints_a_file_that_says_the_same() {
     let file =
         ScratchFile::new("check", "client: {id: 7, loop_period: 90s}\nlog: {level: debug}\n");

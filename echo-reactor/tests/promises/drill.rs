@@ -1,12 +1,13 @@
 //! The rolling restart: clients keep sending while the server leaves and comes back.
 
 use std::env;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use echo_harness::peer::Peer;
 use echo_harness::ports::free_port;
 use echo_harness::server::Setup;
 use echo_harness::wait::{self, PATIENCE};
@@ -93,16 +94,12 @@ fn send_until_stopped(id: usize, shared: &Clients) {
 
 /// One try. `false` is for no reply at all; anything but the whole reply is a failure.
 fn is_answered(message: &str, port: u16) -> bool {
-    let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
-    socket.set_read_timeout(Some(PATIENCE.limit)).expect("an option");
-    if socket.write_all(message.as_bytes()).is_err() {
+    let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let mut peer = Peer::from(socket);
+    if peer.try_send(message).is_err() {
         return false;
     }
-    let mut reply = Vec::new();
-    match socket.read_to_end(&mut reply) {
-        Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{message}"),
-    }
+    let (reply, _) = peer.read_to_end();
     assert!(reply.is_empty() || reply == message.as_bytes(), "wrong: {}", reply.escape_ascii());
     !reply.is_empty()
 }

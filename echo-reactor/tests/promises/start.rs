@@ -9,7 +9,7 @@ use echo_harness::ports::free_port;
 use echo_harness::proc;
 use echo_harness::scratch::ScratchFile;
 use echo_harness::server::Setup;
-use echo_harness::strace::{can_inject_faults, with_faults};
+use echo_harness::strace::with_faults;
 
 fn server(arguments: &[&str]) -> Command {
     let mut command = without_settings(program("echo-reactor"));
@@ -195,28 +195,24 @@ fn an_address_of_another_machine() {
 
 #[test]
 fn an_address_that_the_kernel_refuses() {
-    if !can_inject_faults() {
-        return;
-    }
     for (error, text, remedy) in [
         ("EACCES", "Permission denied", "ports below 1024"),
         ("ENOBUFS", "No buffer space available", "set server.ip and server.port"),
     ] {
-        let setup = with_faults(&format!("bind:error={error}")).log_level("error");
-        assert_refused(&run(&mut setup.command()), 1, &["ERROR ", text, remedy, "SERVER_PORT"]);
+        let Some(setup) = with_faults(&format!("bind:error={error}")) else { return };
+        let finished = run(&mut setup.log_level("error").command());
+        assert_refused(&finished, 1, &["ERROR ", text, remedy, "SERVER_PORT"]);
     }
 }
 
 /// The signals, the log and the listener.
 #[test]
 fn a_source_that_cannot_be_watched() {
-    if !can_inject_faults() {
-        return;
-    }
     for which in 1..=3 {
-        let setup = with_faults(&format!("epoll_ctl:error=ENOSPC:when={which}"));
-        let mut command = setup.log_level("error").command();
-        assert_refused(&run(&mut command), 1, &["No space left on device"]);
+        let fault = format!("epoll_ctl:error=ENOSPC:when={which}");
+        let Some(setup) = with_faults(&fault) else { return };
+        let finished = run(&mut setup.log_level("error").command());
+        assert_refused(&finished, 1, &["No space left on device"]);
     }
 }
 
@@ -227,9 +223,7 @@ fn a_restart_at_once_gets_the_same_port() {
         let server = Setup::new().set("port", port).start();
         let mut open = Peer::connect(port);
         open.send("half a mess");
-        let mut peer = Peer::connect(port);
-        peer.send(format!("round {round}\n"));
-        peer.assert_gets(format!("round {round}\n"));
+        Peer::connect(port).assert_answers(format!("round {round}\n"));
         server.terminate().assert_left_with(0);
     }
 }
@@ -243,8 +237,7 @@ fn peers_of_both_families() {
     ] {
         let mut peer = Peer::connect_to(ip, server.port);
         assert!(peer.name().starts_with(name));
-        peer.send("hello\n");
-        peer.assert_gets("hello\n");
+        peer.assert_answers("hello\n");
         server.log().wait_for(&format!("Connection {} closed", peer.name()));
     }
     server.terminate().assert_left_with(0);

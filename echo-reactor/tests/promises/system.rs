@@ -6,7 +6,7 @@ use std::io::{Write, stderr};
 use rustix::process::{Signal, kill_process};
 
 use echo_harness::command::is_available;
-use echo_harness::peer::Peer;
+use echo_harness::peer::{Peer, all_get, all_send, line};
 use echo_harness::server::{Server, Setup};
 use echo_harness::strace::{Tracer, can_count};
 use echo_harness::{proc, sockets, wait};
@@ -20,9 +20,7 @@ fn as_the_first_process_of_a_container() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = Setup::new().under(&unshare).start();
         let _idle = Peer::connect(server.port);
-        let mut peer = Peer::connect(server.port);
-        peer.send("hello\n");
-        peer.assert_gets("hello\n");
+        Peer::connect(server.port).assert_answers("hello\n");
         let child = proc::wait_for_child(server.pid(), "echo-reactor");
         kill_process(child, signal).expect("the server runs");
         server.wait().assert_left_with(0);
@@ -56,7 +54,7 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
     if !can_count() {
         return;
     }
-    let server = Setup::new().set("messages_per_connection", 0).start_silent();
+    let server = Setup::new().unlimited().start_silent();
     let mut peer = Peer::connect(server.port);
     peer.assert_echoes("hello\n");
     let calls = count_system_calls(&server, || {
@@ -67,26 +65,20 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
 }
 
 /// As large as a reply may be that is left to a connection that is closed at once: one segment.
-fn one_segment() -> String {
-    "x".repeat(535) + "\n"
-}
+const ONE_SEGMENT: usize = 536;
 
 /// The calls for a burst of connections, each with a message, that wait in the listen queue.
 fn burst(server: &Server, connections: u16) -> BTreeMap<String, u64> {
     let descriptors = server.descriptors();
     let frozen = server.freeze();
-    let mut peers: Vec<Peer> = (0..connections).map(|_| Peer::connect(server.port)).collect();
-    let (connections, message) = (peers.len(), one_segment());
-    for peer in &mut peers {
-        peer.send(&message);
-    }
-    sockets::wait_for_queue(server.port, connections);
-    sockets::wait_for_unread(server.port, connections * message.len());
+    let mut peers = Peer::connect_many(server.port, connections.into());
+    let message = line(ONE_SEGMENT);
+    all_send(&mut peers, &message);
+    sockets::wait_for_queue(server.port, peers.len());
+    sockets::wait_for_unread(server.port, peers.len() * message.len());
     count_system_calls(server, || {
         drop(frozen);
-        for peer in &mut peers {
-            peer.assert_gets(&message);
-        }
+        all_get(&mut peers, &message);
         wait::until("all closed", || server.descriptors() == descriptors);
     })
 }

@@ -64,10 +64,10 @@ impl Process {
         proc::resident_bytes(self.pid()).expect("the process runs")
     }
 
-    /// Panics if the memory has grown by so many bytes.
-    pub fn assert_grown_by_less_than(&self, bytes: u64, since: u64) {
+    /// Panics if the memory has grown by so many bytes, `since` it was measured.
+    pub fn assert_grown_by_less_than(&self, bytes: usize, since: u64) {
         let grown = self.resident_bytes().saturating_sub(since);
-        assert!(grown < bytes, "{grown} bytes more");
+        assert!(grown < bytes as u64, "{grown} bytes more");
     }
 
     pub fn processor_time(&self) -> Duration {

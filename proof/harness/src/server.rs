@@ -36,6 +36,11 @@ impl Setup {
         self.variable(&format!("SERVER_{}", key.to_uppercase()), value.to_string())
     }
 
+    /// As many messages on a connection as its peer sends.
+    pub fn unlimited(self) -> Setup {
+        self.set("messages_per_connection", 0)
+    }
+
     /// Sets the level of the log.
     pub fn log_level(self, level: &str) -> Setup {
         self.variable("RUST_LOG", level.to_owned())

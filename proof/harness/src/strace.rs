@@ -24,13 +24,17 @@ pub fn can_count() -> bool {
     is_available(&["strace", "-c", "-o", "/dev/null", "true"])
 }
 
-/// A server some of whose system calls return something else, or late, from the start.
-pub fn with_faults(fault: &str) -> Setup {
+/// A server some of whose system calls return something else, or late, from the start; `None` where
+/// `strace` can't do that.
+pub fn with_faults(fault: &str) -> Option<Setup> {
+    if !can_inject_faults() {
+        return None;
+    }
     let traced = fault.split(':').next().expect("system calls").to_owned();
     let (trace, inject) = (format!("trace={traced}"), format!("inject={fault}"));
     // With -D the server, not strace, is the process that was started.
     let strace = ["-D", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    Setup::new().under(&[&STRACE[..], &strace].concat())
+    Some(Setup::new().under(&[&STRACE[..], &strace].concat()))
 }
 
 /// `strace` while it is attached to a process. Dropping it ends it; the process goes on.

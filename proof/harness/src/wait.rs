@@ -16,7 +16,7 @@ pub struct Patience {
 /// The patience of a test. A condition that is not true by then never will be, even on a machine that
 /// is busy with other work.
 pub const PATIENCE: Patience =
-    Patience { limit: Duration::from_secs(30), pause: Duration::from_millis(2) };
+    Patience { limit: Duration::from_secs(60), pause: Duration::from_millis(2) };
 
 /// Waits until `look` finds something. Fails if `look` does, if the limit is reached ("never saw
 /// `what`"), or if Ctrl-C has come.
