@@ -184,8 +184,6 @@ impl World {
         let most = 2 * (WORK_PER_VISIT + LAST_STEP);
         assert!(ledger.work_in_turn <= most, "works for {id} and lets the others wait");
         self.turn.work += work;
-        let most = self.settings.work_per_turn + SHARES * (WORK_PER_VISIT + LAST_STEP);
-        assert!(self.turn.work <= most, "the turn is too long: {} of {most}", self.turn.work);
     }
 
     pub(crate) fn check_send(&mut self, id: usize, bytes: &[u8]) {
@@ -361,6 +359,7 @@ impl World {
         let open = self.open_count();
         assert!(open <= self.settings.connections_max, "{open} connections are too many");
         self.turn.ends(open);
+        self.check_length();
         // Some share of the turn may have been spent, and what was left over waits for the next one.
         // To look at a deadline costs something too, which no call shows.
         let work = self.turn.work + self.links.len() * MESSAGE;
@@ -384,6 +383,13 @@ impl World {
             let clock = self.turn.clock_read.unwrap_or(self.turn.now);
             self.check_sleep(clock.saturating_add(timeout));
         }
+    }
+
+    /// A turn ends with the visit that goes beyond its budget, in each of its shares.
+    fn check_length(&self) {
+        let largest = self.links.iter().map(|link| link.ledger.work_in_turn).max().unwrap_or(0);
+        let most = self.settings.work_per_turn + SHARES * largest;
+        assert!(self.turn.work <= most, "the turn is too long: {} of {most}", self.turn.work);
     }
 
     /// First come, first served: at most one turn for each connection that may be in front, twice
