@@ -236,6 +236,7 @@ impl World {
         self.enter();
         let Link { tcp, ledger, .. } = &mut self.links[id];
         let result = tcp.end_output();
+        self.turn.learns(&result);
         ledger.learns(&result);
         if result.is_ok() {
             let now = self.turn.now;

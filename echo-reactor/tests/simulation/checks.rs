@@ -238,6 +238,7 @@ impl World {
         if let Some((count, _)) = line.split_once(" left out: more than ") {
             let count = count.split(' ').next().and_then(|count| count.parse::<u64>().ok());
             self.lines_left_out += count.expect(line);
+            self.turn.progresses();
             self.count("lines left out");
         } else if line == "Proceed to accept new connections" {
             assert!(self.listener != Listener::Closed, "untrue: {line}");
