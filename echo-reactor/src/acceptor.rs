@@ -1,8 +1,8 @@
 //! Accepting: when to accept, when to pause, and when to go on.
 //!
-//! An edge tells once that the listen queue has something in it. Whoever does not empty the queue
-//! then has to remember that: no second edge comes for what is already there. That memory is this
-//! state machine.
+//! An edge tells only once that the listen queue holds connections. If the queue is not emptied then,
+//! the server has to remember that, because no second edge comes for connections that are already
+//! there. This state machine is that memory.
 
 use std::io;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use crate::kernel::Kernel;
 use crate::log_events;
 use crate::peer::Peer;
 
-/// How many attempts to accept one turn may make before the open connections have their turn.
+/// How many attempts to accept one turn may make, so that the open connections need not wait.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long to wait for descriptors or memory, unless a connection is closed before.
+/// How long to wait for descriptors or memory, unless a connection is closed earlier.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// A server at its limit may pause and go on a thousand times a second; the log need not.
+/// A server at its limit may pause and go on a thousand times a second. After a pause that was
+/// logged, no other is logged for this time.
 const QUIET_AFTER_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ enum State {
     Waiting,
     /// The queue may hold connections.
     Ready,
-    /// As many connections are open as there may be; the queue holds the others.
+    /// As many connections are open as are allowed; the others wait in the queue.
     Full,
     /// The kernel has no descriptors or no memory for one more.
     Exhausted { retry_at: Moment },
@@ -41,7 +42,7 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AtEmptyQueue {
     WaitForEdge,
-    /// The last call was made: nobody comes any more.
+    /// The last call was made: no further connection gets into the queue.
     CloseListener,
 }
 
@@ -51,15 +52,15 @@ enum Failure {
     QueueEmpty,
     /// A signal came in between: try again.
     Interrupted,
-    /// This one connection is gone; the next may be well.
+    /// This connection is gone; the next may be fine.
     ConnectionGone,
-    /// No descriptor, no memory, or an error that is in no manual: it may pass.
+    /// No descriptor, no memory, or an undocumented error: it may pass.
     Exhausted,
 }
 
 impl From<&io::Error> for Failure {
-    /// Linux passes on network errors that were pending on the new connection, to be taken as if
-    /// there were no such connection (`accept(2)`).
+    /// Linux passes on network errors of the new connection. They mean that this connection is gone,
+    /// and nothing else (`accept(2)`).
     fn from(error: &io::Error) -> Failure {
         match Errno::from_io_error(error) {
             Some(Errno::AGAIN) => Failure::QueueEmpty,
@@ -82,7 +83,7 @@ impl From<&io::Error> for Failure {
     }
 }
 
-/// The state of accepting. It logs pauses and their ends, one pause a second at the most.
+/// The state of accepting. It logs pauses and their ends, at most one pause a second.
 #[derive(Debug)]
 pub struct Acceptor {
     state: State,
@@ -149,7 +150,7 @@ impl Acceptor {
         }
     }
 
-    /// A turn begins to accept, with all its attempts; a pause whose time is over ends.
+    /// A turn begins to accept: it has all its attempts, and a pause whose time is over ends.
     pub fn begin_turn(&mut self, now: Moment) {
         self.attempts_left = ACCEPTS_PER_TURN;
         if self.retry_at() <= now {
@@ -157,7 +158,7 @@ impl Acceptor {
         }
     }
 
-    /// Accepts the next connection, beside `open` ones. `None` ends the accepting of this turn: the
+    /// Accepts the next connection, while `open` are open. `None` ends the accepting of this turn: the
     /// queue is empty, there is no room, or the attempts are used up.
     pub fn next<K: Kernel>(
         &mut self,
@@ -193,7 +194,7 @@ impl Acceptor {
         }
     }
 
-    /// Nothing new gets into the queue from here on. What is in it is still accepted; then the
+    /// From here on no connection gets into the queue. Those in the queue are still accepted; then the
     /// listener closes.
     pub fn last_call(&mut self, kernel: &mut impl Kernel) {
         kernel.shut_queue();
@@ -201,7 +202,7 @@ impl Acceptor {
         self.queue_filled();
     }
 
-    /// Closes the listener, whatever is in the queue; once is enough.
+    /// Closes the listener, whatever is in the queue. A second call does nothing.
     pub fn close(&mut self, kernel: &mut impl Kernel) {
         if !self.is_closed() {
             kernel.close_listener();
@@ -244,7 +245,7 @@ mod tests {
         acceptor
     }
 
-    /// What one turn accepts when none of it is closed meanwhile.
+    /// How many connections one turn accepts, if none is closed meanwhile.
     fn turn(acceptor: &mut Acceptor, kernel: &mut ScriptedKernel, now: Moment) -> usize {
         acceptor.begin_turn(now);
         let mut accepted = 0;
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_limit_it_pauses_and_an_edge_does_not_end_that() {
+    fn at_the_limit_accepting_pauses_and_an_edge_does_not_end_the_pause() {
         let (mut acceptor, mut kernel) = (ready(1), kernel([Ok(()), Ok(())]));
         assert_eq!(turn(&mut acceptor, &mut kernel, START), 1);
         acceptor.queue_filled();

@@ -184,7 +184,7 @@ impl Config {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// What the reactor has to know. What is logged of a message is not in this section.
+    /// All that the reactor has to know. The arguments come from the section `log`.
     #[must_use]
     pub fn service(&self, messages_are_logged: bool, message_lines_per_second: u32) -> Service {
         Service {
@@ -207,7 +207,7 @@ impl Config {
     }
 }
 
-/// A timeout of zero stands for none at all.
+/// A timeout of zero means no timeout.
 fn or_never(timeout: Duration) -> Duration {
     if timeout.is_zero() { Duration::MAX } else { timeout }
 }
@@ -276,7 +276,7 @@ mod tests {
         config.settings().iter().map(|s| (s.key(), s.text().to_owned())).collect()
     }
 
-    /// Texts that some key or other may take, and texts that none does.
+    /// Texts that some key accepts, and texts that no key accepts.
     fn value() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
@@ -297,7 +297,7 @@ mod tests {
             let after = texts(&mut config);
             for ((name, before), (_, after)) in before.iter().zip(&after) {
                 prop_assert!(before == after || (was_set && *name == key), "{}", name);
-                // What is printed says the same.
+                // The printed text stands for the same value.
                 prop_assert_eq!(set(&mut config, name, after), Ok(()));
             }
             prop_assert_eq!(texts(&mut config), after);

@@ -1,8 +1,8 @@
 //! One connection: a socket, its protocol, and the state between them.
 //!
 //! A connection is told of readiness and goes as far as it can; it knows neither the poll nor the
-//! log. Output comes before input: as long as a reply is not fully with the kernel, nothing is read.
-//! So a peer that does not read is not read from, and what a connection holds stays bounded.
+//! log. Output comes before input: nothing is read until the kernel has taken the whole reply. So
+//! the server reads nothing from a peer that reads nothing, and what a connection holds stays bounded.
 //!
 //! ```text
 //!             ┌──────── reply sent ────────┐
@@ -30,12 +30,12 @@ use crate::work::{self, Budget};
 #[cfg(test)]
 mod tests;
 
-/// How long a connection lingers at the most. nginx gives its peers 5 s between two reads
+/// How long a connection lingers, at most. nginx gives its peers 5 s between two reads
 /// (`lingering_timeout`); this is 5 s in all.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A reply up to this size fits into one segment of any connection (RFC 9293, section 3.7.1), and
-/// shares it with the FIN behind it: the peer gets both or neither. Several replies are counted
+/// shares the segment with the FIN: the peer gets both or neither. Several replies are counted
 /// together, which errs on the safe side.
 const ONE_SEGMENT_BYTES: u32 = 536;
 
@@ -46,8 +46,8 @@ pub struct Turn<'a> {
     pub rules: &'a Rules,
     /// How long a connection may take.
     pub timeouts: &'a Timeouts,
-    /// The drain, if the server is on its way out. Each visit may be the last then, and a short read
-    /// is no reason to wait for an event.
+    /// The drain, if the server leaves. Each visit may then be the last, so that a short read is no
+    /// reason to wait for an event.
     pub drain: Option<&'a Drain>,
     /// When the turn began.
     pub now: Moment,
@@ -73,7 +73,7 @@ impl Scratch {
 pub enum Progress {
     /// There is nothing to do until the next event.
     Blocked,
-    /// There is more to do, and no event will tell of it: visit again in the next turn.
+    /// More may be left to do, and no event will tell of it: the next turn has to visit again.
     OutOfBudget,
     /// The connection is closed.
     Closed,
@@ -130,7 +130,7 @@ enum State {
     Closed(Reason),
 }
 
-/// The rest of a reply. In a box, because most connections never have one.
+/// A reply that was sent in part. It is boxed, because most connections never have one.
 #[derive(Debug)]
 struct Unsent {
     bytes: Vec<u8>,
@@ -138,14 +138,14 @@ struct Unsent {
     then: Then,
 }
 
-/// What may still be on its way to the peer: so many bytes at the most.
+/// How many bytes may still be on their way to the peer, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct InFlight(u32);
 
 impl InFlight {
     const NOTHING: InFlight = InFlight(0);
     const ONE_SEGMENT: InFlight = InFlight(ONE_SEGMENT_BYTES);
-    /// A reply that the kernel did not take at once; 4 GiB or more in all count as one.
+    /// The kernel did not take a reply at once, or the replies are 4 GiB or more in all.
     const LARGE_REPLY: InFlight = InFlight(u32::MAX);
 
     fn plus(self, sent: usize) -> InFlight {
@@ -165,14 +165,14 @@ pub struct Connection<S> {
     peer: Peer,
     state: State,
     echo: Echo,
-    /// What events have told since the last visit: a read is worth trying.
+    /// An event since the last visit says that a read is worth trying.
     readable: bool,
-    /// See [`Readiness::read_on`]; no event repeats it.
+    /// See [`Readiness::read_on`]. It stays true, because no event repeats it.
     read_on: bool,
     is_queued: bool,
     in_flight: InFlight,
     last_byte: Moment,
-    /// When the partial message began, or could go on behind the reply before it.
+    /// When the partial message began, or could go on because the reply before it was sent.
     message_began: Moment,
     /// When the reactor will look at the deadline; [`Moment::NEVER`] while that is not scheduled.
     pub check_at: Moment,
@@ -186,7 +186,7 @@ impl<S: Socket> Connection<S> {
             peer,
             state: State::Open,
             echo: Echo::default(),
-            // Its first message is usually there already.
+            // The first message has usually arrived already.
             readable: true,
             read_on: false,
             is_queued: false,
@@ -203,13 +203,13 @@ impl<S: Socket> Connection<S> {
         self.read_on |= readiness.read_on;
     }
 
-    /// It is to wait in the queue for a visit. Says whether it did not already.
+    /// Joins the queue for a visit. Returns false if the connection is in the queue already.
     pub fn join_queue(&mut self) -> bool {
         !mem::replace(&mut self.is_queued, true)
     }
 
-    /// It is taken out of the queue. Says whether it was in it: the place may be that of another
-    /// connection, which had the same slot before.
+    /// Leaves the queue. Returns false if the connection is not in the queue: an entry may be that of
+    /// an earlier connection in the same slot.
     pub fn leave_queue(&mut self) -> bool {
         mem::replace(&mut self.is_queued, false)
     }
@@ -222,14 +222,14 @@ impl<S: Socket> Connection<S> {
         budget: &mut Budget,
         seen: &mut impl FnMut(&[u8]),
     ) -> Progress {
-        // The last visit of all must not rely on an event for what has arrived.
+        // In a drain this visit may be the last: input that has arrived must not wait for an event.
         let mut readable = mem::replace(&mut self.readable, false) || turn.drain.is_some();
         while !budget.is_spent() {
             let step = match self.state {
                 State::Open | State::Lingering { .. } if !readable => Step::Blocked,
                 State::Open => self.read_and_answer(turn, scratch, budget, seen),
                 State::Flushing(_) => {
-                    // What came in meanwhile had its event, and no other will follow.
+                    // Input that arrived meanwhile had its event, and no other will follow.
                     readable = true;
                     self.flush(turn.now, budget)
                 }
@@ -258,7 +258,7 @@ impl<S: Socket> Connection<S> {
             Ok(count) => count,
             Err(error) => return self.after_error(&error),
         };
-        // The end counts as well: it takes a sequence number like a byte (RFC 9293, section 3.4).
+        // The end of the input counts too: like a byte, it has a sequence number (RFC 9293, 3.4).
         self.last_byte = turn.now;
         let Scratch { input, reply } = scratch;
         if count == 0 {
@@ -286,7 +286,7 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Whether a read of `count` bytes, of as many as there was room for, has taken all that there is.
+    /// Whether a read of `count` bytes into a buffer of `room` has taken all that had arrived.
     fn has_read_all(&self, count: usize, room: usize) -> bool {
         count < room && !self.read_on
     }
@@ -295,8 +295,7 @@ impl<S: Socket> Connection<S> {
         matches!(self.state, State::Open)
     }
 
-    /// Sends the reply to what was just read. What there is no room for waits in a buffer of this
-    /// connection's own.
+    /// Sends the reply to what was just read. The connection keeps the part that finds no room.
     fn send(&mut self, Answer { reply, then }: Answer<'_>, now: Moment) -> Step {
         let sent = match self.send_some(&reply, then) {
             Ok(sent) => sent,
@@ -343,14 +342,14 @@ impl<S: Socket> Connection<S> {
         }
         self.last_byte = now;
         if unsent.sent == unsent.bytes.len() {
-            // The peer could not go on with its next message while nothing was read from it.
+            // The next message could not go on while nothing was read from the peer.
             self.message_began = now;
             self.go_on(then, now);
         }
         Step::GoOn
     }
 
-    /// Goes on behind a reply that is fully with the kernel.
+    /// Does what follows a reply that the kernel has taken whole.
     fn go_on(&mut self, then: Then, now: Moment) {
         match then {
             Then::Read if self.is_open() => {}
@@ -359,13 +358,13 @@ impl<S: Socket> Connection<S> {
                 self.end_output(Reason::Answered, input_behind, now);
             }
             Then::TooLong => self.end_output(Reason::MessageTooLong, true, now),
-            // A peer that has ended its input sends nothing that could turn this into a reset.
+            // After the end of the input nothing arrives that could turn this close into a reset.
             Then::InputEnded => self.close(Reason::PeerClosed),
         }
     }
 
-    /// Ends the output. The socket may be closed right behind that, unless input may be unread then
-    /// or output unsent (`must_linger`), or a reply is too large to be safe without that.
+    /// Ends the output, and closes the socket at once if that is safe. If input may be unread or output
+    /// unsent (`must_linger`), or if more than one segment may be in flight, the connection lingers.
     fn end_output(&mut self, reason: Reason, must_linger: bool, now: Moment) {
         if let Err(error) = self.socket.end_output() {
             self.close(Reason::Failed(error.kind()));
@@ -407,8 +406,8 @@ impl<S: Socket> Connection<S> {
         Step::GoOn
     }
 
-    /// The server begins to drain. A peer that has been sent everything, and sends no more itself,
-    /// must not delay it; the others get the time to read.
+    /// The server begins to drain. If all replies of an open connection have left this host, nothing
+    /// counts as in flight any more, so that an idle peer does not delay the drain.
     pub fn begin_drain(&mut self) {
         let is_unsure = self.is_open() && self.in_flight > InFlight::NOTHING;
         if is_unsure && self.socket.is_all_sent() {
@@ -423,8 +422,8 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Ends an open connection although its peer may go on sending: replies that are on their way
-    /// must survive that.
+    /// Ends an open connection, although its peer may go on sending. Replies on their way must survive
+    /// that.
     fn leave(&mut self, reason: Reason, now: Moment) {
         if self.in_flight == InFlight::NOTHING {
             self.close(reason);
@@ -434,7 +433,7 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// When this connection's time is over, as things stand: bytes that come or go put it off.
+    /// When this connection's time is over. Bytes that come or go put the deadline off.
     #[must_use]
     pub fn deadline(&self, turn: &Turn<'_>) -> Deadline {
         let idle = Deadline { at: self.last_byte + turn.timeouts.idle, limit: Limit::Idle };
@@ -476,13 +475,13 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Whether a reply, or a message, is unfinished. A connection that lingers owes its peer nothing.
+    /// Whether the connection may still owe its peer a reply. It does not once it lingers or is closed.
     #[must_use]
     pub fn owes(&self) -> bool {
         matches!(self.state, State::Open | State::Flushing(_))
     }
 
-    /// Closes whatever is still to be done.
+    /// Closes at once, whatever is left to do.
     pub fn abort(&mut self) {
         match self.state {
             State::Lingering { reason, .. } => self.close(reason),
@@ -491,8 +490,7 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Closes; a reply that is cut short ends in a reset, so that the peer cannot take it for a whole
-    /// one.
+    /// Closes. A reply that is cut short ends in a reset, so that the peer cannot take it for whole.
     fn cut_off(&mut self, reason: Reason) {
         if let State::Flushing(_) = self.state {
             self.socket.reset_on_close();
@@ -500,8 +498,8 @@ impl<S: Socket> Connection<S> {
         self.close(reason);
     }
 
-    /// Closes after an error that the connection may outlive: a reset tells the peer that not all
-    /// is answered, where an end would pass for the end of a whole reply.
+    /// Closes after an error, with a reset: the connection may still work, and a clean end would pass
+    /// for the end of a whole reply.
     pub fn fail(&mut self, kind: ErrorKind) {
         self.socket.reset_on_close();
         self.close(Reason::Failed(kind));
@@ -524,7 +522,7 @@ impl<S: Socket> Connection<S> {
         self.state = state;
     }
 
-    /// Why it is closed; `None` while it is not.
+    /// Why the connection is closed; `None` if it is not.
     #[must_use]
     pub fn closed(&self) -> Option<Reason> {
         match self.state {
@@ -539,7 +537,7 @@ impl<S: Socket> Connection<S> {
         self.peer
     }
 
-    /// How many messages it was owed an answer to.
+    /// How many messages were owed an answer.
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.echo.messages()

@@ -1,4 +1,4 @@
-//! Time, as the reactor sees it, and the order in which connections are to be looked at.
+//! Time, as the reactor sees it, and the order in which deadlines are checked.
 //!
 //! Checks are lazy. A connection is scheduled once, for the moment when its deadline could pass at
 //! the earliest; a message that moves the deadline away touches nothing here. When the check is
@@ -46,8 +46,8 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A slot and the moment of its check, in one word: half the memory of a pair, and there is one for
-/// every idle connection. The earlier one is less.
+/// A slot and the moment of its check, in one word: this is half the memory of a pair, and every idle
+/// connection has a check. The moment comes first, so that checks sort by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Check(u64);
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     #[should_panic = "do not fit"]
-    fn a_slot_beyond_that_is_a_bug() {
+    fn a_slot_that_does_not_fit_is_a_bug() {
         let _ = Check::new(at(0), 16_777_216);
     }
 

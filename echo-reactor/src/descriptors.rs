@@ -1,10 +1,10 @@
-//! The descriptor limit, without which `connections_max` is only a wish.
+//! The descriptor limit, which has to allow `connections_max` connections.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::acceptor::ACCEPTS_PER_TURN;
 
-/// Descriptors beside the open connections: the standard streams, epoll, the listener, the signals,
+/// Descriptors besides the open connections: the standard streams, epoll, the listener, the signals,
 /// the log, and the connections that were closed in this turn but not reaped yet.
 const RESERVE: usize = 16 + ACCEPTS_PER_TURN;
 
@@ -21,7 +21,7 @@ pub fn make_room(connections_max: usize) {
     }
 }
 
-/// What the user should know: the hard limit allows fewer than `connections_max` connections.
+/// A warning, if the hard limit allows fewer than `connections_max` connections.
 #[must_use]
 pub fn shortage(connections_max: usize) -> Option<String> {
     let limit = getrlimit(Resource::Nofile).maximum?;

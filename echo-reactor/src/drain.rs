@@ -13,7 +13,7 @@ use crate::deadlines::Moment;
 pub const SAME_REQUEST: Duration = Duration::from_millis(30);
 
 /// A connection whose reply found room at once lingers until its peer has been quiet for this long:
-/// the peer has its reply by then, and may just be idle.
+/// the peer usually has its reply by then, and may only be idle.
 const QUIET_PEER: Duration = Duration::from_millis(100);
 
 /// A drain that has begun.
@@ -25,13 +25,13 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// The drain that a signal begins now, and that may take as long as `timeout`.
+    /// The drain that a signal begins now. It may take as long as `timeout`.
     #[must_use]
     pub fn begin(now: Moment, timeout: Duration) -> Drain {
         Drain { began: now, deadline: now + timeout, same_request_until: now + SAME_REQUEST }
     }
 
-    /// When whatever is left is aborted.
+    /// When the connections that are left are aborted.
     #[must_use]
     pub fn deadline(&self) -> Moment {
         self.deadline
@@ -51,7 +51,7 @@ impl Drain {
         }
     }
 
-    /// Until when a connection lingers whose peer has been quiet since then.
+    /// Until when a connection lingers if its peer has been quiet since `quiet_since`.
     #[must_use]
     pub fn linger_deadline(&self, quiet_since: Moment) -> Moment {
         quiet_since.max(self.began) + QUIET_PEER
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_turn_extends_the_request_and_the_turns_behind_it_do_not() {
+    fn a_long_turn_extends_the_request_and_later_turns_do_not() {
         let mut drain = Drain::begin(at(100), Duration::from_millis(700));
         drain.turn_ends(at(129), at(500));
         assert!(drain.is_same_request(at(529)));

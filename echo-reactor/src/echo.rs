@@ -1,9 +1,9 @@
 //! The protocol, sans-IO: bytes in, bytes out, no socket and no clock.
 //!
-//! With [`Framing::Line`] a message is the bytes up to and including `\n`, and input that ends
-//! without one is a message as it is. With [`Framing::Stream`] (RFC 862) there are no messages:
-//! every byte goes back. An [`Echo`] holds the one thing that must outlive a read: the beginning of
-//! a message whose end has not arrived.
+//! With [`Framing::Line`] a message is the bytes up to and including `\n`. Bytes without a `\n` at
+//! the end of the input are a message too. With [`Framing::Stream`] (RFC 862) there are no messages:
+//! every byte goes back. An [`Echo`] holds what must outlive a read: the beginning of a message whose
+//! end has not arrived, and the number of messages.
 
 use std::fmt;
 use std::io::Write as _;
@@ -15,27 +15,28 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::config::{Framing, Reply, Rules};
 
-/// The most that is read at once, in bytes, where nobody looks at single messages. More than this
-/// makes bulk no cheaper, and a peer that does not read may leave this much unsent.
+/// The most that is read at once, in bytes, where nobody looks at single messages. A larger read
+/// makes bulk no cheaper, and a peer that does not read can leave this much unsent.
 const READ_MAX_BYTES_IN_BULK: usize = 64 * 1024;
 
 /// The same where a connection sends a few messages at most.
 const READ_MAX_BYTES: usize = 16 * 1024;
 
-/// The same where a read may hold thousands of messages, and each is looked at: the visit that takes
-/// them cannot stop in between, because what was read has to be answered.
+/// The same where a read may hold thousands of messages, and each is looked at. A visit cannot stop
+/// in the middle of a read, because all of it has to be answered.
 const READ_MAX_BYTES_OF_MESSAGES: usize = 4 * 1024;
 
-/// An empty message of one byte is acknowledged with 36, so that a full read owes 36 KiB.
+/// The same where replies are acknowledgements. A message of one byte, its newline, is acknowledged
+/// with 36 bytes: a full read owes 36 KiB.
 const READ_MAX_BYTES_ACKNOWLEDGED: usize = 1024;
 
 /// The original server's words in front of the message that it quotes.
 const ACKNOWLEDGEMENT: &str = "Your Message has been received: ";
 
-/// A message from this size on is acknowledged in memory of just the size it needs, in bytes.
+/// The acknowledgement of a message longer than this, in bytes, gets memory of exactly its size.
 const LARGE_BYTES: usize = 64 * 1024;
 
-/// So few messages keep no one waiting, however large the read that brings them.
+/// This many messages in one read keep nobody waiting.
 const FEW_MESSAGES: u32 = 64;
 
 /// How much to read at once, in bytes.
@@ -50,8 +51,8 @@ pub fn read_max_bytes(rules: &Rules) -> usize {
     }
 }
 
-/// Whether each message takes time of its own. A plain echo that nobody counts or logs is answered
-/// read by read.
+/// Whether each message is looked at by itself. Where messages have neither a limit nor lines in the
+/// log, a plain echo is answered read by read.
 #[must_use]
 pub fn looks_at_each_message(rules: &Rules) -> bool {
     let Rules { framing, reply, messages_per_connection, messages_are_logged, .. } = *rules;
@@ -66,7 +67,7 @@ pub enum Then {
     Read,
     /// That was the last message that this connection may send.
     AllAnswered {
-        /// More bytes stand behind the last message. They are not answered.
+        /// More bytes follow the last message. They are not answered.
         input_behind: bool,
     },
     /// The next message is longer than `message_max_bytes`.
@@ -75,7 +76,8 @@ pub enum Then {
     InputEnded,
 }
 
-/// The most that a message of so many bytes is acknowledged with: Python prints a byte as `\xff`.
+/// The longest acknowledgement of a message of `message_bytes` bytes, in bytes: Python may print each
+/// byte with four characters, as `\xff`.
 #[must_use]
 pub fn acknowledgement_max_bytes(message_bytes: u64) -> u64 {
     4 * message_bytes + 40
@@ -125,8 +127,8 @@ impl Deref for Bytes<'_> {
 }
 
 impl Bytes<'_> {
-    /// Bytes to be kept, and where in them those behind the first `sent` begin. What fills the scratch
-    /// memory is taken as it is: a copy would be the reply once more.
+    /// Bytes to keep, and how many of these are sent already. A reply that fills most of the scratch
+    /// memory is taken together with that memory: a copy would need as much again.
     #[must_use]
     pub fn keep_from(self, sent: usize) -> (Vec<u8>, usize) {
         match self {
@@ -147,9 +149,9 @@ pub struct Echo {
 impl Echo {
     /// Takes in what was read and says what to answer.
     ///
-    /// `seen` is shown every message once, complete and unaltered (every piece of input, where
-    /// there are no messages). A plain echo is answered out of `input` itself; `scratch` is where any
-    /// other reply is put together.
+    /// `seen` is shown every message once, complete and unaltered, or every piece of a stream. It is
+    /// shown nothing where nobody looks at single messages. A plain echo is answered out of `input`
+    /// itself; any other reply is put together in `scratch`.
     pub fn receive<'a>(
         &mut self,
         rules: &Rules,
@@ -194,8 +196,8 @@ impl Echo {
         Answer { reply, then }
     }
 
-    /// The same where nobody looks at a message. A window as long as the longest message slides over
-    /// the input: as long as it has a newline in it, every message fits.
+    /// The same where nobody looks at single messages. A window as long as the longest message moves
+    /// over the input: while there is a newline in it, no message is too long.
     fn receive_unseen<'a>(
         &mut self,
         rules: &Rules,
@@ -229,7 +231,7 @@ impl Echo {
         Answer { reply, then }
     }
 
-    /// Takes in the end of the input: what stands there without a `\n` is a message too.
+    /// Takes in the end of the input: a partial message is a message too.
     pub fn end<'a>(
         &mut self,
         rules: &Rules,
@@ -244,8 +246,7 @@ impl Echo {
         Answer { reply: Bytes::Scratch(scratch), then: Then::InputEnded }
     }
 
-    /// Adds to the beginning of a message. It may grow by doubling, but never beyond what a message may
-    /// have.
+    /// Adds to the partial message. Its memory grows by doubling, but not beyond `message_max_bytes`.
     fn keep(&mut self, bytes: &[u8], rules: &Rules) {
         let needed = self.partial.len() + bytes.len();
         if needed > self.partial.capacity() {
@@ -271,7 +272,7 @@ impl Echo {
             Reply::Acknowledge => {
                 let text = BytesRepr::new(trim_end(&message), usize::MAX);
                 if message.len() > LARGE_BYTES {
-                    // Growing by doubling would take three times as much at its worst.
+                    // Growing by doubling could take three times as much.
                     scratch.reserve_exact(ACKNOWLEDGEMENT.len() + length_of(&text) + 1);
                 }
                 writeln!(scratch, "{ACKNOWLEDGEMENT}{text}")
@@ -286,7 +287,7 @@ impl Echo {
         !self.partial.is_empty()
     }
 
-    /// How many messages were owed an answer; stays at its largest value rather than wrap.
+    /// How many messages were owed an answer. The count stops at its largest value.
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.messages
@@ -450,8 +451,8 @@ mod tests {
         }
     }
 
-    /// The conversation again, as plainly as it can be said: the whole input is there, and its lines
-    /// are taken one after the other. `cuts` are the places where a piece ended.
+    /// A second, plain implementation: it has the whole input, and takes one line after the other.
+    /// `cuts` are the places where a piece ends.
     fn plainly(rules: &Rules, input: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Option<Then>) {
         let (mut answered, mut position) = (Vec::new(), 0);
         for line in input.split_inclusive(|byte| *byte == b'\n') {
@@ -479,7 +480,7 @@ mod tests {
         }
     }
 
-    /// Lines whose lengths are mostly near the limit of [`LINES`], the last perhaps without its end.
+    /// Lines, most of them about as long as [`LINES`] allows. The last may lack its newline.
     fn input_near_the_limit() -> impl Strategy<Value = Vec<u8>> {
         let length = prop_oneof![0_usize..4, 13_usize..18];
         let byte = any::<u8>().prop_filter("only the end is a newline", |byte| *byte != b'\n');
@@ -501,7 +502,7 @@ mod tests {
         })
     }
 
-    /// Cuts the input into pieces of these lengths, over and over; also where each piece ends.
+    /// Cuts the input into pieces of these lengths, repeated. Returns also where each piece ends.
     fn cut<'a>(input: &'a [u8], lengths: &[usize]) -> (Vec<&'a [u8]>, Vec<usize>) {
         let (mut pieces, mut cuts, mut position) = (Vec::new(), Vec::new(), 0);
         for length in lengths.iter().cycle().take_while(|_| !input.is_empty()) {
@@ -518,7 +519,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_rules_written_down_plainly_give_the_same(
+        fn a_plain_implementation_gives_the_same_replies(
             rules in rules_near_the_limit(),
             input in input_near_the_limit(),
             lengths in vec_of(1_usize..40, 1..8),
@@ -527,14 +528,14 @@ mod tests {
             let (replies, seen, end) = talk(&rules, &pieces);
             let (answered, plain_end) = plainly(&rules, &input, &cuts);
             let plain: Vec<u8> = answered.iter().flat_map(|m| plain_reply(&rules, m)).collect();
-            // Where nobody looks at messages, only the one without its end is put together.
+            // Where nobody looks at single messages, only a message without its newline is shown.
             let is_shown = |m: &Vec<u8>| looks_at_each_message(&rules) || !m.ends_with(b"\n");
             let shown: Vec<Vec<u8>> = answered.into_iter().filter(is_shown).collect();
             prop_assert_eq!((replies, seen, end), (plain, shown, plain_end));
         }
 
         #[test]
-        fn what_is_kept_and_counted_is_what_the_input_says(
+        fn the_partial_message_and_the_count_follow_from_the_input(
             rules in rules_near_the_limit(),
             input in input_near_the_limit(),
             lengths in vec_of(1_usize..40, 1..8),
@@ -558,7 +559,7 @@ mod tests {
         }
 
         #[test]
-        fn a_stream_gives_back_whatever_it_gets(
+        fn any_stream_comes_back_byte_for_byte(
             pieces in vec_of(vec_of(any::<u8>(), 0..40), 0..8),
             limit in 0_u32..4,
         ) {

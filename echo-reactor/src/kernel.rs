@@ -21,8 +21,8 @@ pub trait Kernel {
     /// end the sleep early (`epoll_wait(2)`, EINTR); events that have happened by then are handed on.
     ///
     /// Events are edges: each is told once, when it happens. An event may be late, untrue, or about a
-    /// connection that is closed already. Signals and the log wake the loop too, and are no events:
-    /// see [`Kernel::requests`].
+    /// connection that is closed already. Signals and the log end the sleep too, but without an event:
+    /// [`Kernel::requests`] hands on the signals.
     fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness));
 
     /// The time now.
@@ -44,7 +44,7 @@ pub trait Kernel {
     /// What `epoll_ctl(2)` lists: no memory, or too many watches.
     fn watch(&mut self, socket: &mut Self::Socket, source: Source) -> io::Result<()>;
 
-    /// Lets no further connection into the listen queue. Those in it can still be accepted.
+    /// Lets no further connection into the listen queue. Those in the queue can still be accepted.
     fn shut_queue(&mut self);
 
     /// Closes the listening socket. Connections in its queue are reset.
@@ -68,8 +68,8 @@ pub trait Socket {
     /// `WouldBlock` when there is no room; else what `send(2)` lists.
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// The same for bytes that [`Socket::end_output`] or the close follows: the kernel may put both
-    /// into one segment.
+    /// Sends the last bytes before [`Socket::end_output`] or the close: the kernel may put both into
+    /// one segment.
     ///
     /// # Errors
     /// As [`Socket::send`].
@@ -81,10 +81,11 @@ pub trait Socket {
     /// `NotConnected` when the peer has reset the connection (`shutdown(2)`).
     fn end_output(&mut self) -> io::Result<()>;
 
-    /// Whether all that was sent has left this host. What has not is lost when the connection is
-    /// closed and the peer then sends a further byte.
+    /// Whether all bytes that were sent have left this host. A byte that has not is lost if the
+    /// connection is closed and the peer then sends more.
     fn is_all_sent(&self) -> bool;
 
-    /// Makes the closing that follows a reset, so that the peer can't take what it got for all.
+    /// Turns the close that follows into a reset, so that the peer can't take a part of a reply for the
+    /// whole.
     fn reset_on_close(&mut self);
 }

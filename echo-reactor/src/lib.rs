@@ -15,14 +15,16 @@
 //! | [`drain`] | how the server leaves: how long it takes, and which signals count as one request |
 //! | [`kernel`] | all that the reactor asks of the operating system |
 //! | [`linux`] | the real answers: epoll through mio, sockets, signals as events |
-//! | [`log_outlet`] | how the log gets out without anyone waiting for its reader |
+//! | [`log_outlet`] | how the log is written without waiting for its reader |
 //! | [`log_events`] | every line of the log |
 //! | [`message_log`] | how many lines about single messages are logged in a second |
-//! | [`config`], [`descriptors`], [`memory`], [`peer`] | settings, the descriptor limit, the memory of connections, a peer's address |
+//! | [`config`] | the settings, as plain values |
+//! | [`descriptors`], [`memory`] | whether descriptors and memory suffice for the connections |
+//! | [`peer`] | a peer's address |
 //!
 //! # Who knows whom
 //!
-//! Each module uses only the modules behind its colon, all of them below it. A test checks this.
+//! Each module uses only the modules after its colon, all of which stand below it. A test checks this.
 //! `linux` stands apart: the reactor knows the traits of `kernel` only.
 //!
 //! ```text

@@ -27,7 +27,7 @@ const EVENTS_PER_TURN: usize = 1024;
 pub struct Linux {
     poll: Poll,
     events: Events,
-    /// `None` once it is closed.
+    /// `None` before it listens, and once it is closed.
     listener: Option<TcpListener>,
     signals: Signals,
     signals_are_pending: bool,
@@ -36,7 +36,7 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// Handles the signals from here on, and waits for them and for room in the log.
+    /// From here on the signals are handled, and the poll watches for them and for room in the log.
     ///
     /// # Errors
     /// What `epoll_create1(2)`, `socketpair(2)` and `epoll_ctl(2)` list.
@@ -57,7 +57,7 @@ impl Linux {
         })
     }
 
-    /// Listens, and says on which address: port 0 becomes the one that the kernel chose.
+    /// Listens, and returns the address: instead of port 0 it has the port that the kernel chose.
     ///
     /// # Errors
     /// What `bind(2)` and `listen(2)` list.
@@ -71,8 +71,8 @@ impl Linux {
     }
 }
 
-/// mio's own `bind` has a fixed backlog. All options stand here, once: accepted sockets inherit
-/// them.
+/// The listener is made here because mio's own `bind` has a fixed backlog. Accepted sockets inherit
+/// all options.
 fn listening_socket(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     let socket = RawSocket::new(
         Domain::for_address(address),
@@ -92,8 +92,8 @@ fn listening_socket(address: SocketAddr, backlog: u16) -> io::Result<TcpListener
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// A log beyond the file-size limit is like one on a full disk: the write fails. Unhandled, the signal
-/// that comes with that would end the process (`setrlimit(2)`). It must not wake the loop, which would
+/// A log file at the file-size limit is like a full disk: the write fails. The signal that comes with
+/// it would end the process (`setrlimit(2)`), so it is handled. It must not wake the loop, which would
 /// write again.
 fn ignore_file_size_limit() -> io::Result<()> {
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
@@ -108,8 +108,8 @@ impl Kernel for Linux {
         while let Err(error) = self.poll.poll(&mut self.events, timeout) {
             let is_interrupted = error.kind() == ErrorKind::Interrupted;
             assert!(is_interrupted, "epoll_wait fails only if we misuse it: {error}");
-            // An interrupted wait has looked at nothing. What came while the process was stopped must
-            // be seen before a deadline that passed meanwhile.
+            // An interrupted wait returns no events. Events that came while the process was stopped
+            // must be seen before a deadline that passed meanwhile.
             timeout = Some(Duration::ZERO);
         }
         for event in &self.events {
@@ -139,7 +139,7 @@ impl Kernel for Linux {
     }
 
     fn watch(&mut self, socket: &mut TcpStream, source: Source) -> io::Result<()> {
-        // Priority is urgent data. All at once and for good: no message costs an epoll_ctl.
+        // PRIORITY is urgent data. The interest never changes, so no message costs an epoll_ctl.
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         self.poll.registry().register(socket, Wake::Source(source).into(), interest)
     }
@@ -147,11 +147,11 @@ impl Kernel for Linux {
     fn shut_queue(&mut self) {
         let Some(listener) = &self.listener else { return };
         // Drops every segment that comes to the listener, so that no handshake can end between the
-        // last accept and the close, which would reset it. A backlog of 0 would let one through.
+        // last accept and the close, which would reset it. A backlog of 0 would still let one through.
         let drop_all = SockFilter::new(BPF_RETURN, 0, 0, 0);
         let shut = SockRef::from(listener).attach_filter(&[drop_all]);
         if shut.is_err() {
-            // Where filters are forbidden, nearly shut is the best there is.
+            // Where filters are forbidden, a backlog of 0 comes closest.
             let _ = SockRef::from(listener).listen(0);
         }
     }
@@ -195,7 +195,7 @@ impl Socket for TcpStream {
 
     fn is_all_sent(&self) -> bool {
         let socket = SockRef::from(self);
-        // With this mark it counts as writable only if nothing waits to be sent; 0 takes it away.
+        // With this mark the socket is writable only if nothing waits to be sent. 0 removes the mark.
         let is_marked = socket.set_tcp_notsent_lowat(1).is_ok();
         let mut writable = [PollFd::new(self, PollFlags::OUT)];
         let is_writable = poll(&mut writable, Some(&Timespec::default())) == Ok(1);
@@ -203,7 +203,7 @@ impl Socket for TcpStream {
     }
 
     fn reset_on_close(&mut self) {
-        // If this fails the peer reads an end instead, as the peer of most servers would.
+        // If this fails, the peer reads a clean end, as it would from most servers.
         let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
     }
 }

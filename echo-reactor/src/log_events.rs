@@ -1,4 +1,4 @@
-//! The log catalogue: every line that the server can print, one function each.
+//! The log catalogue: every line that the server can log, with a function for each.
 //!
 //! Each line is one event, and each event is one line. A line about a connection names its peer as
 //! `('ip', port)`; bytes of a peer appear only as Python prints bytes, cut to [`SHOWN_MAX_BYTES`].
@@ -39,7 +39,7 @@ pub fn proceed_to_accept() {
     info!("Proceed to accept new connections");
 }
 
-/// As many connections are open as may be; the rest waits in the listen queue.
+/// As many connections are open as are allowed; the others wait in the listen queue.
 pub fn connection_limit_reached(limit: usize) {
     warn!("Accepting pauses: the limit of {limit} connections is reached");
 }
@@ -148,7 +148,7 @@ pub fn forced_out(signal: Signal, left: usize) {
     warn!("{signal} received again: leaving at once, aborting {}", connections(left));
 }
 
-/// The log's reader was too slow, or its disk was full.
+/// Lines of the log were dropped: its reader was too slow, or its disk was full.
 pub fn lines_dropped(count: u64) {
     let plural = if count == 1 { " was" } else { "s were" };
     warn!("{count} log line{plural} dropped: the log's reader is too slow, or its disk is full");

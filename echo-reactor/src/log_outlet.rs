@@ -1,9 +1,10 @@
-//! The way of the log to stderr: in one piece a turn, and never waiting for its reader.
+//! Writes the log to stderr: once a turn, and without waiting for its reader.
 //!
 //! `env_logger` decides on levels and form, and writes its lines into a buffer here. The reactor
-//! writes the buffer out once a turn. What a full pipe does not take waits for an event, like
-//! everything else in the loop; what is too much to keep is dropped, counted, and reported in a
-//! line of its own as soon as there is room. A reader that is gone costs the log, not the server.
+//! writes the buffer out once a turn. Lines that a full pipe does not take wait for an event, like
+//! everything else in the loop. Lines that are too much to keep are dropped and counted, and another
+//! line reports their number as soon as there is room. If nobody reads any more, the log is lost, and
+//! the server goes on.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -25,14 +26,14 @@ use socket2::{SockRef, Type};
 
 use crate::log_events;
 
-/// A turn with many lines writes out what it has whenever this much has come, in bytes.
+/// A turn with many lines writes them out each time that this many bytes have come together.
 const WRITE_EVERY_BYTES: usize = 64 * 1024;
 
 /// The most that goes into one datagram, in bytes. A socket refuses what does not fit its buffer, which
 /// is larger than this.
 const DATAGRAM_MAX_BYTES: usize = 32 * 1024;
 
-/// What may wait for a slow reader, in bytes; lines beyond are dropped.
+/// How much may wait for a slow reader, in bytes. Further lines are dropped.
 const WAITING_MAX_BYTES: usize = 1024 * 1024;
 
 /// How long the last lines may wait for a slow reader when the process leaves.
@@ -58,18 +59,18 @@ enum Sink {
     /// A pipe or a terminal, opened anew: to set `O_NONBLOCK` on the inherited descriptor would set
     /// it for every other process that shares it.
     Reopened(File),
-    /// A socket: there is a flag for each call.
+    /// A socket: each call has a flag against waiting.
     Stream,
     /// A socket that keeps each write as one record, or refuses it.
     Datagrams,
-    /// A file, which never makes anyone wait; or a pipe that can't be opened anew: a write to that may
-    /// wait, unless another process has made it nonblocking.
+    /// A file, where no write waits; or a pipe that can't be opened anew, where a write may wait unless
+    /// another process has made it nonblocking.
     Inherited,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The last write was taken whole.
+    /// There may be room for a write.
     Flowing,
     /// The reader is behind: an event will tell of room.
     Blocked,
@@ -91,7 +92,7 @@ impl LogOutlet {
         LogOutlet { shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// Has `registry` tell when there is room again, if that can happen at all.
+    /// Has `registry` tell when there is room again, if stderr can be watched.
     ///
     /// # Errors
     /// What `epoll_ctl(2)` lists, except EPERM: such a file is always ready.
@@ -122,7 +123,7 @@ impl LogOutlet {
         }
     }
 
-    /// Writes out the rest before the process leaves, and waits a little for a slow reader.
+    /// Writes out the rest before the process leaves, and waits for a slow reader, but not for long.
     pub fn finish(&self) {
         let started = Instant::now();
         loop {
@@ -162,8 +163,8 @@ impl Shared {
         self.unwritten += record.len();
         if self.unwritten >= WRITE_EVERY_BYTES {
             if is_full(self) && self.state == State::Blocked {
-                // The event that tells of room comes at the end of the turn, and the reader may have
-                // made some since: try before anything is dropped.
+                // The event that tells of room is seen in the next turn, but the reader may have made
+                // room by now: try before a line is dropped.
                 self.state = State::Flowing;
             }
             self.write_out();
@@ -178,7 +179,7 @@ impl Shared {
         }
     }
 
-    /// Writes out what the reader takes; says how many lines were dropped, once there is room to
+    /// Writes out what the reader takes. Returns how many lines were dropped, once there is room to
     /// report it.
     fn flush(&mut self) -> u64 {
         self.write_out();
@@ -260,8 +261,8 @@ impl Sink {
         }
     }
 
-    /// What the next write takes of the bytes that wait: all of them, or as many whole lines as a
-    /// datagram may have.
+    /// The part of the waiting bytes that the next write tries: all, or as many whole lines as one
+    /// datagram may hold.
     fn next_piece<'a>(&self, waiting: &'a [u8]) -> &'a [u8] {
         let Sink::Datagrams = self else { return waiting };
         let most = &waiting[..waiting.len().min(DATAGRAM_MAX_BYTES)];

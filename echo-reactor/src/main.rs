@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, ExitCode> {
     let log = LogOutlet::to_stderr();
-    // First of all: as PID 1 of a container it would not notice a signal that it does not catch.
+    // Signals come first: PID 1 of a container does not get a signal that it has no handler for.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start(&PROGRAM, examine)?;
     logger::init(&settings.log.level, Target::Pipe(Box::new(log.clone())));
@@ -50,7 +50,7 @@ fn run() -> Result<ExitCode, ExitCode> {
     Ok(code)
 }
 
-/// What of the configuration does not fit this machine.
+/// Warnings about settings that do not fit this machine.
 fn examine(config: &Config) -> Vec<String> {
     let Service { rules, connections_max, .. } = config.service(true, 0);
     let shortages =
@@ -80,7 +80,7 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     }
 }
 
-/// What led to a panic must be read before the panic itself.
+/// Makes a panic write out the log first, because the log tells what led to it.
 fn finish_log_on_panic(log: LogOutlet) {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

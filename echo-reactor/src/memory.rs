@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::config::{Reply, Rules};
 use crate::echo;
 
-/// What the user should know: the connections at their worst do not fit the memory that there is.
+/// A warning, if the connections may take more memory than there is.
 #[must_use]
 pub fn shortage(rules: &Rules, connections_max: usize) -> Option<String> {
     shortage_in(limit()?, rules, connections_max as u64)
@@ -14,7 +14,7 @@ pub fn shortage(rules: &Rules, connections_max: usize) -> Option<String> {
 
 fn shortage_in(memory: u64, rules: &Rules, connections_max: u64) -> Option<String> {
     let each = per_connection(rules);
-    // Besides, one more reply may be in the making.
+    // One more reply may be in the scratch memory.
     let left = memory.saturating_sub(BASE + each);
     let fits = left / each;
     (fits < connections_max).then(|| {
@@ -36,28 +36,29 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes / (1024 * 1024))
 }
 
-/// What one connection may hold, in bytes: the beginning of a message, and the reply to one read
-/// that its peer does not take. Its place in the slab is counted too, and not the kernel's buffers.
+/// What one connection may hold, in bytes: its place in the slab, a partial message, and the reply to
+/// one read that its peer does not take. The kernel's buffers are not counted.
 fn per_connection(rules: &Rules) -> u64 {
     let (message, read) = (rules.message_max_bytes as u64, echo::read_max_bytes(rules) as u64);
     let reply = match rules.reply {
         Reply::Echo => message + read,
         Reply::Acknowledge => echo::acknowledgement_max_bytes(message) + read * SHORTEST_REPLY,
     };
-    // The input that a reply was made from is gone; what stands behind it comes from the same read.
+    // The partial message has become a part of the reply. A new one is the rest of the same read, which
+    // is counted already.
     SLOT + reply
 }
 
 /// A connection without heap memory, with its deadline.
 const SLOT: u64 = 160;
 
-/// An empty message of one byte is acknowledged with 36.
+/// The acknowledgement of the shortest message, which is only a newline, in bytes.
 const SHORTEST_REPLY: u64 = 36;
 
-/// What the process takes beside its connections: program, log and tables, in bytes.
+/// What the process takes without connections: program, log and tables, in bytes.
 const BASE: u64 = 8 * 1024 * 1024;
 
-/// How much memory this process may have, in bytes: the least of the machine's and of the limits of
+/// How much memory this process may have, in bytes: the memory of the machine or the smallest limit of
 /// its control groups (`cgroups(7)`), of version 1 or 2. `None` where the system does not tell.
 fn limit() -> Option<u64> {
     limit_below(Path::new("/"))
@@ -80,8 +81,8 @@ fn limits_of_group(root: &Path, line: &str) -> Vec<u64> {
         }
         _ => return Vec::new(),
     };
-    // In a container the mount may begin at the container's own group, whatever the path says: then
-    // the path's directories are not there, and the mount's own file counts.
+    // In a container the mount may begin at the container's own group, whatever the path says. Then
+    // the path's directories do not exist, and the mount's own file counts.
     let directories = Path::new(path.trim_start_matches('/')).ancestors();
     let read = |directory: &Path| {
         let text = fs::read_to_string(root.join(mount).join(directory).join(file)).ok()?;
@@ -105,7 +106,7 @@ mod tests {
     /// Paths and contents.
     type Files<'a> = &'a [(&'a str, &'a str)];
 
-    /// A root directory with these files in it, removed in the end.
+    /// A root directory with these files in it. Dropping it removes them.
     struct Root(std::path::PathBuf);
 
     impl Root {
@@ -130,7 +131,7 @@ mod tests {
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:       1000 kB\nMemFree: 1 kB\n");
 
     #[test]
-    fn the_least_limit_counts() {
+    fn the_smallest_limit_counts() {
         let cases: &[(&str, Files, Option<u64>)] = &[
             ("machine", &[MEMINFO, ("proc/self/cgroup", "0::/\n")], Some(1_024_000)),
             (

@@ -1,4 +1,4 @@
-//! Log lines about single messages: at most so many a second, for the whole server.
+//! Log lines about single messages: a limited number a second, for the whole server.
 //!
 //! One peer can send a million messages a second. What it sends must not fill a disk, nor push every
 //! other line out of a log that is cut to a size. Lines beyond the limit are counted, and one line a
@@ -13,7 +13,7 @@ use crate::peer::Peer;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The lines about messages, and the ones that were left out.
+/// Logs messages, and counts the lines that it leaves out.
 #[derive(Debug)]
 pub struct MessageLog {
     framing: Framing,
@@ -23,13 +23,13 @@ pub struct MessageLog {
     second_ends: Moment,
     lines: u32,
     left_out: u64,
-    /// The peer of the last line, and how the log shows it: messages of one peer come in a row.
+    /// The peer of the last line, and its text. They are kept because a peer's messages come in a row.
     peer: Option<Peer>,
     peer_text: String,
 }
 
 impl MessageLog {
-    /// No line so far.
+    /// Nothing is logged or left out yet.
     #[must_use]
     pub fn new(service: &Service) -> MessageLog {
         let framing = service.rules.framing;

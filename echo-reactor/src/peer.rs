@@ -12,7 +12,7 @@ use echo_common::repr::AddressRepr;
 /// the connection, so that one grep follows it. An IPv4 peer of an IPv6 listener prints as IPv4.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// IPv4 as mapped into IPv6 (RFC 4291, section 2.5.5.2), which needs no tag beside it.
+    /// An IPv4 address is kept as IPv6 (RFC 4291, section 2.5.5.2), so that no tag is needed.
     ip: Ipv6Addr,
     port: u16,
 }

@@ -9,7 +9,7 @@
 //! 5. accept new ones
 //! 6. expire deadlines
 //! 7. reap closed connections: slots are freed here and nowhere else, so that no event of this turn
-//!    can reach a newcomer in an old slot
+//!    can reach a new connection in an old slot
 //! 8. leave, if a drain has nothing left to do
 //! 9. flush the log
 
@@ -43,7 +43,7 @@ pub enum Exit {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Running,
-    /// Since a signal came: finishes what has arrived, until the deadline.
+    /// A signal came: what has arrived is finished, until the deadline.
     Draining(Drain),
     Stopped(Exit),
 }
@@ -67,8 +67,8 @@ pub struct Reactor<K: Kernel> {
     scratch: Scratch,
     deadlines: Deadlines,
     message_log: MessageLog,
-    /// Connections that wait for a visit, in the order in which they were told of an event or ran out
-    /// of budget: no event will come for what they left undone.
+    /// Connections that wait for a visit, first come, first served. A connection waits here after an
+    /// event, and after a visit that ran out of budget: no event will tell of the work that is left.
     ready: VecDeque<usize>,
     /// Connections that were closed in this turn.
     closed: Vec<usize>,
@@ -83,8 +83,8 @@ impl<K: Kernel> Reactor<K> {
             now: kernel.now(),
             kernel,
             phase: Phase::Running,
-            // As large as it can get: a slab that doubles would copy all connections each time. The
-            // part that is not used takes addresses, not memory.
+            // The slab gets its full size at once: growing by doubling would copy every connection.
+            // The unused part takes address space, not memory.
             connections: Slab::with_capacity(acceptor.slots_max()),
             acceptor,
             scratch: Scratch::new(&service.rules),
@@ -96,7 +96,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Serves until a signal ends it.
+    /// Serves until a signal makes the server leave.
     pub fn run(&mut self) -> Exit {
         log_events::proceed_to_accept();
         self.kernel.flush_log();
@@ -108,7 +108,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// One turn of the loop.
+    /// One turn: the phases in the order of the list above.
     fn turn(&mut self) {
         self.wait();
         self.now = self.kernel.now();
@@ -125,7 +125,7 @@ impl<K: Kernel> Reactor<K> {
         let timeout = self.timeout();
         let Reactor { kernel, acceptor, connections, ready, .. } = self;
         kernel.wait(timeout, |source, readiness| match source {
-            // An event may come too late for its connection.
+            // The connection of an event may be gone.
             Source::Connection(slot) => {
                 let Some(connection) = connections.get_mut(slot) else { return };
                 connection.tell(readiness);
@@ -137,11 +137,11 @@ impl<K: Kernel> Reactor<K> {
         });
     }
 
-    /// How long the reactor may sleep; `None` is for ever.
+    /// How long the reactor may sleep; `None` is no limit.
     fn timeout(&mut self) -> Option<Duration> {
         if let Phase::Draining(drain) = &mut self.phase {
-            // The first turn of a drain visits every connection. Its deadline must not come later for
-            // that, so a drain looks at the clock again before it sleeps.
+            // The turn has taken time. A drain reads the clock again before it sleeps, so that its
+            // deadline is not late by that time, and to know when the turn ended.
             let turn_began = mem::replace(&mut self.now, self.kernel.now());
             drain.turn_ends(turn_began, self.now);
         }
@@ -153,8 +153,8 @@ impl<K: Kernel> Reactor<K> {
         self.now.until(next.min(drain_deadline).min(self.message_log.report_at()))
     }
 
-    /// Visits each connection that waits once, first come, first served, as far as the budget goes.
-    /// Whoever is left over comes first in the next turn.
+    /// Visits each waiting connection once, until the budget is spent. The connections that are left
+    /// come first in the next turn.
     fn serve_ready(&mut self) {
         let mut budget = Budget::new(self.service.work_per_turn / 2);
         for _ in 0..self.ready.len() {
@@ -168,7 +168,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Lets one connection do what it can, and sees to what follows from that.
+    /// Lets one connection go as far as it can, and takes note of the result.
     fn visit(&mut self, slot: usize, budget: &mut Budget) {
         if self.connections[slot].closed().is_none() {
             self.advance(slot, budget);
@@ -193,7 +193,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// After a connection has changed: remembers to reap it, or to look at it in time.
+    /// After a connection has changed: remembers to reap it, or to check its deadline in time.
     fn follow_up(&mut self, slot: usize) {
         let turn = turn_of(&self.service, &self.phase, self.now);
         let connection = &mut self.connections[slot];
@@ -220,8 +220,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Serves a newcomer at once, because its message is usually there already. The poll need not
-    /// know of a connection that ends with that.
+    /// Visits a new connection at once, because its message has usually arrived already. If this visit
+    /// closes the connection, the poll never has to know of it.
     fn welcome(&mut self, connection: Connection<K::Socket>, budget: &mut Budget) {
         log_events::got_connection(connection.peer());
         let slot = self.connections.insert(connection);
@@ -249,8 +249,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Closes a connection whose time is over, unless something has arrived that gives it more: the
-    /// process may have been stopped, and more connections may be ready than one turn can serve.
+    /// Closes a connection whose time is over, unless unread input gives it more time. There can be
+    /// unread input if the process was stopped, or if more connections are ready than one turn serves.
     fn check_deadline(&mut self, slot: usize, budget: &mut Budget) {
         let connection = &mut self.connections[slot];
         connection.check_at = Moment::NEVER;
@@ -285,7 +285,7 @@ impl<K: Kernel> Reactor<K> {
         self.kernel.flush_log();
     }
 
-    // The way out.
+    // The way out of the server.
 
     fn obey_signals(&mut self) {
         let mut requests = Vec::new();
@@ -305,8 +305,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// From here on nothing new is let in, and what has arrived is finished: the listen queue is
-    /// emptied, and every connection is read once more and answered.
+    /// From here on no connection gets into the listen queue. Those in the queue are accepted, and
+    /// every connection is read once more and answered.
     fn begin_drain(&mut self, signal: Signal) {
         let drain_timeout = self.service.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);

@@ -1,4 +1,4 @@
-//! A kernel and a socket that do what a test has written down, for the tests of one module at a time.
+//! A kernel and a socket that follow a test's script, for the tests of one module at a time.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -21,7 +21,7 @@ pub(crate) enum Input {
     Error(ErrorKind),
 }
 
-/// A socket with its input written down. Once that is read, nothing more has arrived.
+/// A socket whose input is a list. Once the list is read, nothing more has arrived.
 pub(crate) struct ScriptedSocket {
     pub(crate) input: VecDeque<Input>,
     /// How many bytes the next sends take, in all.
@@ -65,7 +65,7 @@ impl Socket for ScriptedSocket {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        assert!(!self.has_ended_output, "sends behind the end of the output");
+        assert!(!self.has_ended_output, "sends after the end of the output");
         let count = bytes.len().min(self.room);
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -93,7 +93,7 @@ impl Socket for ScriptedSocket {
     }
 }
 
-/// A kernel with the results of `accept` written down. Once they are used up, the queue is empty.
+/// A kernel with a list of results for `accept`. Once they are used up, the queue is empty.
 #[derive(Default)]
 pub(crate) struct ScriptedKernel {
     pub(crate) accepts: VecDeque<Result<(), Errno>>,

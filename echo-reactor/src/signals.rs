@@ -7,7 +7,7 @@ use rustix::process::Signal as Number;
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The first starts a drain, a second one cuts it short.
+    /// To leave: the first request starts a drain, the second ends it at once.
     Leave(Signal),
 }
 
@@ -37,7 +37,7 @@ impl Request {
 }
 
 impl Signal {
-    /// All of them.
+    /// Every signal that asks the server to leave.
     pub const ALL: [Signal; 3] = [Signal::Terminate, Signal::Interrupt, Signal::Hangup];
 
     fn number(self) -> i32 {
@@ -48,7 +48,7 @@ impl Signal {
         }
     }
 
-    /// What a process that it has ended exits with, by the custom of shells: 128 and the number.
+    /// The exit code if this signal ends a drain: 128 plus its number, as in shells.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         128 + match self {

@@ -11,8 +11,8 @@ pub enum Source {
     Connection(usize),
 }
 
-/// What ends a sleep: a source of the reactor's events, or something that the kernel's side of the
-/// seam deals with itself.
+/// What can end a sleep: a source of events for the reactor, or an event that the implementation of
+/// [`Kernel`](crate::kernel::Kernel) handles itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The reactor has something to do.
@@ -23,7 +23,7 @@ pub enum Wake {
     Log,
 }
 
-/// Slots count from 0; all that is not a connection counts down from the largest token.
+/// Connections have the tokens from 0 up, all other wakes those from the largest token down.
 impl From<Wake> for Token {
     fn from(wake: Wake) -> Token {
         Token(match wake {
@@ -46,18 +46,18 @@ impl From<Token> for Wake {
     }
 }
 
-/// What an event says. It is a hint: the socket may have nothing to give after all.
+/// What an event says. It is a hint: a read may find nothing after all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// A read will get bytes, the end of the input, or an error.
     pub readable: bool,
-    /// A short read does not mean that all is read: the peer's end of input stands behind it, or
-    /// urgent data, where every read stops (`tcp(7)`). No further event will tell of the rest.
+    /// A short read does not mean that all is read: the end of the input follows, or urgent data, where
+    /// every read stops (`tcp(7)`). No further event will tell of the rest.
     pub read_on: bool,
 }
 
 impl Readiness {
-    /// Only this is known: a read is worth trying.
+    /// A read is worth trying; nothing else is known.
     pub const READABLE: Readiness = Readiness { readable: true, read_on: false };
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_wakes_survives_being_a_token() {
+    fn every_wake_survives_its_way_through_a_token() {
         let wakes = [
             Wake::Source(Source::Listener),
             Wake::Source(Source::Connection(0)),

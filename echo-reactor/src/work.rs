@@ -4,7 +4,7 @@
 //! time that it takes to move one byte in and out again, about half a nanosecond. The other prices are
 //! measured in it and rounded up.
 
-/// One step of a connection: a `recv` and the `send` behind it, about 2 µs beside their bytes.
+/// One step of a connection: a `recv` and the `send` that follows, about 2 µs without their bytes.
 pub const STEP: usize = 4 * 1024;
 
 /// One message that is looked at by itself, with its line in the log.
@@ -13,8 +13,8 @@ pub const MESSAGE: usize = 512;
 /// What one visit may cost. The step that goes beyond it is the last one.
 pub const PER_VISIT: usize = 256 * 1024;
 
-/// What one turn may cost: half of it for connections that are ready, a quarter for newcomers, a
-/// quarter for deadlines. The visit that goes beyond such a share is its last one.
+/// What one turn may cost: half for connections that are ready, a quarter for new connections, a
+/// quarter for deadlines. The visit that goes beyond a share is the last one of that share.
 pub const PER_TURN: usize = 8 * 1024 * 1024;
 
 /// Work that may be done, and how much of it has been.
@@ -31,7 +31,7 @@ impl Budget {
         Budget { limit, spent: 0 }
     }
 
-    /// Counts work that was done, allowed or not.
+    /// Counts work that was done, also beyond the limit.
     pub fn spend(&mut self, work: usize) {
         self.spent += work;
     }

@@ -1,7 +1,7 @@
-//! A million connections before the reactor's own code: more than the descriptor limit of most machines
-//! allows, so the kernel is simulated. It hands out connections and events and does nothing else.
+//! A million connections, served by the reactor's own code. Most machines have fewer descriptors, so the
+//! kernel is simulated: it hands out connections and events, and does nothing else.
 //!
-//! Alone in its file, because the memory is that of the whole process.
+//! The test is alone in its file, because it measures the memory of the whole process.
 
 use std::io;
 use std::mem;
@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 1_000_000;
 const EVENTS_PER_TURN: usize = 64;
 const LINE: &[u8] = b"[CLIENT 1] Message number 1 sent\n";
 
-// Outside of the sockets, which are to be as small as real ones.
+// These are not in the sockets, which have to be as small as real ones.
 static HAS_INPUT: AtomicBool = AtomicBool::new(false);
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static ANSWERED: AtomicUsize = AtomicUsize::new(0);

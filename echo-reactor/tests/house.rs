@@ -1,4 +1,4 @@
-//! The house rules of the server, held by the sources and the documents.
+//! The house rules that the server's sources and documents have to keep.
 
 use std::path::Path;
 

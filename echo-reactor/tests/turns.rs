@@ -1,5 +1,5 @@
-//! How long one turn takes, whatever 300 peers send: the real reactor on the real kernel, in this
-//! process, so that the processor time of each turn can be taken.
+//! How long one turn takes, whatever 300 peers send. The real reactor runs on the real kernel, in this
+//! process, so that the processor time of each turn can be measured.
 //!
 //! ```text
 //! cargo test --release -p echo-reactor --test turns -- --nocapture
@@ -27,20 +27,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 const PEERS: usize = 300;
 const LOAD: Duration = Duration::from_secs(1);
-/// What no turn may take of the processor.
+/// The most processor time that a turn may take.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
-/// How late a drain may see its deadline.
+/// How late a drain may notice its deadline.
 const LATEST_DEADLINE: Duration = Duration::from_millis(50);
-/// How much longer than beside large lines a short client may wait.
+/// How much longer a short client may wait than it does beside large lines.
 const LONGER_WAIT: Duration = Duration::from_millis(50);
 
-/// The real kernel, and the processor time from the end of each sleep to the beginning of the next.
+/// The real kernel, with a stopwatch for the processor time between two sleeps.
 struct Stopwatch {
     linux: Linux,
     woke_at: Option<Duration>,
-    /// How long the turn before took.
+    /// How long the previous turn took.
     before: Duration,
-    /// All but the last turn, which closes whatever is left at the drain's deadline.
+    /// The longest turn but the last, which closes all that is left at the drain's deadline.
     longest: Duration,
     turns: u64,
     last_turn_began: Instant,
@@ -121,7 +121,7 @@ impl Kernel for Stopwatch {
     }
 }
 
-/// What the peers do all the time: send this over and over, and read what comes back.
+/// What the peers send again and again, while they read what comes back.
 struct Load {
     name: &'static str,
     service: Service,
@@ -130,7 +130,7 @@ struct Load {
 
 fn loads() -> Vec<Load> {
     let mut service = Config::default().service(true, 10_000);
-    // Each connection may be cut by nothing but the drain.
+    // Nothing but the drain may end a connection.
     service.timeouts.idle = Duration::MAX;
     service.timeouts.message = Duration::MAX;
     let mut unlimited = service;
@@ -219,7 +219,7 @@ fn serve(load: &Load) -> Delays {
     Delays { turn: longest, deadline, short_client }
 }
 
-/// One client after the other, each with one message. The longest wait of them all.
+/// Runs one client after the other, each with one message. Returns the longest wait.
 fn short_clients(address: SocketAddr) -> Duration {
     let end = Instant::now() + LOAD;
     let mut longest = Duration::ZERO;
@@ -233,7 +233,7 @@ fn short_clients(address: SocketAddr) -> Duration {
     longest
 }
 
-/// All peers in one thread. A connection that is closed is made again, as long as that works.
+/// Runs all peers in one thread. A peer whose connection is closed connects again if it can.
 fn flood(address: SocketAddr, input: &[u8], stop: &AtomicBool) {
     let mut peers: Vec<Option<TcpStream>> = (0..PEERS).map(|_| connect(address)).collect();
     let mut replies = vec![0; 256 * 1024];

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds what is measured, then measures, on a loopback network of its own where that is allowed: there
-# is no firewall and no connection tracking in the way. A Docker host tracks every connection, which
+# Builds what is measured, then measures. Where that is allowed, the servers get a loopback network for
+# themselves, without a firewall or connection tracking. A Docker host tracks every connection, which
 # costs time on each, and its table is full after a few hundred thousand.
 #
 #   run.sh [OPTION]...        options of echo-bench; --help shows them

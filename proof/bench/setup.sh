@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the benchmark's peers are built from, and builds them.
+# Installs what is needed to build the benchmark's peers, and builds them.
 #
 #   setup.sh [DIRECTORY]      DIRECTORY: where they are built, bench in cargo's target by default
 #

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Usage: coverage.sh
-# Counts the lines of both programs that the tests run, also in the processes that they start; the
-# lines of tests are not counted. Fails below the share that is wanted of either program.
+# Counts the lines of both programs that the tests run, also in the processes that the tests start. The
+# lines of tests are not counted. Fails if the share of either program is too small.
 #
-# A process that is killed writes no account: what only such processes did counts as not run.
+# A process that is killed writes no report: lines that only such a process has run count as not run.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +15,7 @@ mkdir -p "$output"
 
 for package in echo-client echo-reactor; do
     say "$package: the tests run"
-    # It tells of every account that it reads, which are thousands.
+    # Its output has a line for each of thousands of reports.
     quietly cargo tarpaulin --engine llvm --follow-exec --locked --skip-clean --timeout 600 \
         --packages "$package" --include-files "$package/src/*" \
         --target-dir "$output/build" --output-dir "$output" --out Lcov

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Usage: deny.sh
-# Checks the packages that we depend on against deny.toml beside it. The list of known vulnerabilities
-# has to be fetched; where that fails, the rest is checked and a line says so.
+# Checks the packages that we depend on against deny.toml. The list of known vulnerabilities has to be
+# fetched. Where that fails, a line says so, and everything else is checked.
 set -eu
 . "$(dirname "$0")/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Usage: fuzz.sh SECONDS
-# Runs the fuzz tests of the configuration, and the properties of the protocol, round after round with
-# fresh random cases, until the time is up. The first failure ends it, shrunk to the shortest case.
+# Runs the fuzz tests of the configuration and the properties of the protocol, round after round with
+# new random cases, until the time is up. It ends at the first failure, and shows the shortest case.
 set -eu
 . "$(dirname "$0")/lib.sh"
 

@@ -8,7 +8,7 @@ say() {
     printf '%s\n' "$*"
 }
 
-# One line that says what is wrong and what to do about it.
+# fail WORD...: one line that says what is wrong and what to do about it.
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1

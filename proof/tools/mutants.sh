@@ -1,8 +1,8 @@
 #!/bin/sh
 # Usage: mutants.sh [ARGUMENT OF CARGO MUTANTS]...
-# Breaks both programs in some hundred ways, one at a time, and counts how many of these mutants a
-# test notices: mutants.sh --re deadlines.rs takes those of one file. Fails when too few are, or when one
-# that was not is not explained.
+# Breaks both programs in some 500 ways, one at a time, and counts how many of these mutants a test
+# notices. mutants.sh --re deadlines.rs breaks only one file. Fails if too few mutants are noticed, or
+# if one that is not noticed is not explained.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +15,7 @@ count() {
     grep -c . "$result/$1.txt" || true
 }
 
-# A server of a mutant that hung, in a test that was ended, may have survived both.
+# A test that hangs is ended, and a server that it started may survive.
 end_strays() {
     for process in /proc/[0-9]*; do
         case $(readlink "$process/exe" 2>/dev/null) in
@@ -24,7 +24,7 @@ end_strays() {
     done
 }
 
-# Where a mutant stands in its file changes with every edit; what was done to it does not.
+# The line of a mutant changes with every edit of its file; the description of the change does not.
 unexplained() {
     sed -E 's/:[0-9]+:[0-9]+: /: /' "$result/missed.txt" | sort -u |
         # In a table of Markdown a pipe is escaped.
@@ -38,8 +38,8 @@ need_tool nextest
 mkdir -p "$output/build"
 trap end_strays EXIT
 
-# Exit codes: 2 is that some mutants were missed, 3 that some hung; the rest of them are real errors.
-# Each test has a limit of its own, so that the timeout is for a test runner that hangs.
+# Exit code 2 means that some mutants were missed, 3 that some hung; the others are real errors. Each
+# test has its own limit, so that the timeout is only for a test runner that hangs.
 code=0
 TMPDIR=$output/build SEEDS=${SEEDS:-5000} \
     cargo mutants --config proof/tools/mutants.toml --package echo-reactor --package echo-client --output "$output" \
@@ -54,7 +54,7 @@ timeout=$(count timeout)
 missed=$(count missed)
 viable=$((caught + timeout + missed))
 [ "$viable" -gt 0 ] || fail 'no mutant could be built'
-# In hundredths of a per cent, for the shell has no fractions.
+# In hundredths of a per cent, because the shell has no fractions.
 share=$(((caught + timeout) * 10000 / viable))
 
 say "mutants: $viable viable, $caught caught, $timeout timed out, $missed missed;" \

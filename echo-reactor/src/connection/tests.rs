@@ -9,7 +9,7 @@ use crate::scripted::{Input, ScriptedSocket};
 const IDLE: Duration = Duration::from_secs(60);
 const MESSAGE: Duration = Duration::from_secs(10);
 
-/// A connection, and what there is beside it.
+/// A connection, and what the reactor would hand to it.
 struct Life {
     connection: Connection<ScriptedSocket>,
     rules: Rules,
@@ -53,7 +53,6 @@ impl Life {
         self
     }
 
-    /// More input arrives, or more room.
     fn arrives(&mut self, input: Input) {
         self.connection.socket.input.push_back(input);
     }
@@ -73,7 +72,7 @@ impl Life {
         connection.advance(&turn, &mut scratch, &mut budget, &mut seen)
     }
 
-    /// So much later, its deadline is looked at.
+    /// Lets the time pass, then checks the deadline.
     fn expire_after(&mut self, time: Duration) {
         self.now = self.now + time;
         let Life { connection, rules, timeouts, drain, now, .. } = self;
@@ -106,7 +105,7 @@ fn bytes(text: &str) -> Input {
 }
 
 #[test]
-fn open_it_answers_and_waits_for_the_next_message() {
+fn an_open_connection_answers_and_waits_for_the_next_message() {
     let mut life = Life::begin([bytes("one\ntwo\nthr")]);
     assert_eq!(life.visit(), Progress::Blocked);
     assert_eq!(life.sent(), b"one\ntwo\n");
@@ -139,7 +138,7 @@ fn from_flushing_to_open_when_the_reply_is_sent() {
 }
 
 #[test]
-fn from_open_to_closed_behind_the_last_reply() {
+fn from_open_to_closed_after_the_last_reply() {
     let mut life = Life::begin_with_one_message([bytes("the only one\n")]);
     assert_eq!(life.visit(), Progress::Closed);
     assert_eq!(life.connection.closed(), Some(Reason::Answered));
@@ -204,7 +203,7 @@ fn from_open_to_lingering_with_input_behind_the_last_message() {
 }
 
 #[test]
-fn from_open_to_lingering_behind_a_message_that_is_too_long() {
+fn from_open_to_lingering_after_a_message_that_is_too_long() {
     let mut life = Life::begin([bytes("fits\n0123456789abcdef more")]);
     life.visit();
     assert_eq!(life.sent(), b"fits\n");
@@ -212,7 +211,7 @@ fn from_open_to_lingering_behind_a_message_that_is_too_long() {
 }
 
 #[test]
-fn from_flushing_to_lingering_behind_a_large_last_reply() {
+fn from_flushing_to_lingering_after_a_large_last_reply() {
     let mut life = Life::begin_with_one_message([bytes("a message\n")]).room(4);
     life.visit();
     assert!(life.is_flushing());
@@ -223,7 +222,7 @@ fn from_flushing_to_lingering_behind_a_large_last_reply() {
 }
 
 #[test]
-fn from_flushing_to_closed_behind_the_reply_to_an_ended_input() {
+fn from_flushing_to_closed_after_the_reply_to_an_ended_input() {
     let mut life = Life::begin([bytes("unfinished"), Input::End]).room(4);
     life.visit();
     life.visit();
@@ -234,7 +233,7 @@ fn from_flushing_to_closed_behind_the_reply_to_an_ended_input() {
 }
 
 #[test]
-fn from_flushing_to_closed_a_reply_that_is_cut_short_ends_in_a_reset() {
+fn from_flushing_to_closed_with_a_reset_when_the_reply_is_cut_short() {
     let mut life = Life::begin([bytes("a message\n")]).room(4);
     life.visit();
     life.expire_after(IDLE);
@@ -243,7 +242,7 @@ fn from_flushing_to_closed_a_reply_that_is_cut_short_ends_in_a_reset() {
 }
 
 #[test]
-fn lingering_it_throws_away_what_comes() {
+fn a_lingering_connection_throws_away_its_input() {
     let mut life = Life::begin_with_one_message([bytes("the last\nand more")]);
     life.visit();
     life.arrives(bytes("and even more\n"));
@@ -276,7 +275,7 @@ fn in_a_drain_an_open_connection_leaves_once_all_is_answered() {
 }
 
 #[test]
-fn a_visit_that_finds_no_end_leaves_the_rest_for_the_next_turn() {
+fn a_visit_that_is_out_of_budget_leaves_the_rest_for_the_next_turn() {
     let mut life = Life::begin([bytes(&"0123456789abcde\n".repeat(1000))]);
     assert_eq!(life.visit(), Progress::OutOfBudget);
     assert!((1..1000).contains(&life.seen.len()));

@@ -23,8 +23,8 @@ enum Request {
 }
 
 impl Drain {
-    /// `None` where the reactor may take it for either: it cannot know when a signal was raised, only
-    /// when it sees one. `before_ended` is when the turn before this one, which began at `now`, ended.
+    /// `None` where the reactor may decide either way: it knows when it sees a signal, but not when the
+    /// signal was raised. This turn began at `now`, and the turn before it ended at `before_ended`.
     fn request_of(&self, raised: Raised, now: Millis, before_ended: Millis) -> Option<Request> {
         let is_seen_at_once = match raised.in_turn {
             Some(turn_began) => {

@@ -14,10 +14,10 @@ const SEEDS_AT_ONCE: u64 = 500;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// So many lives meet everything that can happen.
+/// In this many lives, all of [`MUST_HAPPEN`] happens.
 const SEEDS_TO_MEET_ALL: u64 = 20_000;
 
-/// A simulation that never gets there proves nothing about it.
+/// The simulation proves nothing about what never happens in it.
 const MUST_HAPPEN: [&str; 32] = [
     "aborted in the queue",
     "accepted",
@@ -55,7 +55,6 @@ const MUST_HAPPEN: [&str; 32] = [
 
 type Report = Result<Tally, Box<Failure>>;
 
-/// Lives all these lives.
 pub(crate) fn run(seeds: Range<u64>) {
     let started = Instant::now();
     let next = AtomicU64::new(seeds.start);

@@ -1,4 +1,4 @@
-//! What must hold at every call, between any two turns, and in the end. A check that fails panics;
+//! What must hold at every call, between any two turns, and at the end. A check that fails panics, and
 //! the life ends there.
 
 use std::io::{self, ErrorKind};
@@ -17,40 +17,40 @@ use crate::world::{Listener, World};
 /// Far more calls than a turn can need: a turn that takes more never ends.
 const CALLS_PER_TURN: u64 = 100_000;
 
-/// What one turn may accept.
 const ACCEPTS_PER_TURN: usize = 64;
 
 /// The most that one read may ask for, in bytes.
 const READ_MAX_BYTES: usize = 64 * 1024;
 
-/// What a call costs beside its bytes, and what a message costs that is looked at by itself.
+/// What a call costs without its bytes, and what a message costs that is looked at by itself.
 const CALL: usize = 4096;
 const MESSAGE: usize = 512;
 
 /// What one visit may cost, before its last step.
 const WORK_PER_VISIT: usize = 256 * 1024;
 
-/// What the last step may cost: a full read of the shortest messages, which is small for their sake.
+/// What the last step may cost: a full read of the shortest messages. Where each message is looked at,
+/// the reads are small.
 const LAST_STEP: usize = CALL + 4096 * (MESSAGE + 1);
 
-/// A turn has three shares: one for the ready, one for newcomers, one for deadlines.
+/// A turn has three shares: for ready connections, for new connections, and for deadlines.
 const SHARES: usize = 3;
 
-/// How long the reactor may wait before it asks for a connection again after a want of descriptors.
+/// How long the reactor may wait before it tries to accept again, after descriptors ran out.
 const RETRY_AFTER: Millis = 100;
 
-/// The current turn, and what the ones before leave to compare it with.
+/// The current turn, and what the checks remember of the turns before it.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     /// The time that the reactor took for the turn.
     pub(crate) now: Millis,
-    /// When it last looked at the clock: a drain does that again before it sleeps.
+    /// When the reactor last read the clock. In a drain it reads the clock again before it sleeps.
     clock_read: Option<Millis>,
     /// The reactor waits for the turn to begin.
     pub(crate) is_asleep: bool,
-    /// When it last did so in the turn before.
+    /// When the reactor last read the clock in the turn before.
     pub(crate) before_ended: Millis,
-    /// When accepting failed for want of descriptors or memory, if nothing has happened since.
+    /// When accepting failed for lack of descriptors or memory, if nothing has happened since.
     pub(crate) exhausted_at: Option<Millis>,
     cause: Cause,
     progress: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Turn {
     slot_freed: bool,
     /// Turns in a row that had no cause and no effect.
     empty: usize,
-    /// Sleeps in a row that ended in time and had no effect.
+    /// Sleeps in a row that ended by their timeout and had no effect.
     sleeps_in_vain: usize,
     most_open: usize,
 }
@@ -71,9 +71,9 @@ pub(crate) struct Turn {
 enum Cause {
     #[default]
     Event,
-    /// The time that the reactor had chosen is over, or was when it looked at the clock again.
+    /// The time that the reactor chose is over. It may have been over when the clock was read again.
     Due,
-    /// The reactor did not want to sleep.
+    /// The reactor remembered work, and did not sleep.
     OwnMemory,
 }
 
@@ -98,7 +98,7 @@ impl Turn {
         self.before_ended = self.clock_read.take().unwrap_or(self.now);
     }
 
-    /// Everything but "nothing to do" is progress.
+    /// Every result except "nothing to do" is progress.
     pub(crate) fn learns<T>(&mut self, result: &io::Result<T>) {
         let is_blocked = result.as_ref().is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
         if !is_blocked {
@@ -130,7 +130,7 @@ impl Turn {
             Cause::Due => (self.empty, self.sleeps_in_vain) = (0, self.sleeps_in_vain + 1),
             Cause::OwnMemory => self.empty += 1,
         }
-        // With the smallest budget, a turn visits one of those that wait.
+        // With the smallest budget, a turn visits one waiting connection.
         assert!(self.empty < 2 + open, "the loop spins");
         // Each connection's deadline may have moved once since it was scheduled.
         let for_nothing = self.sleeps_in_vain > open + 2;
@@ -175,12 +175,12 @@ impl World {
         self.links[id].ledger.waits_for_visit = None;
     }
 
-    /// A call for `id` has moved so many bytes.
+    /// A call for `id` has moved `bytes` bytes.
     pub(crate) fn check_work(&mut self, id: usize, bytes: usize, messages: u32) {
         let work = CALL + bytes + messages as usize * MESSAGE;
         let Link { ledger, .. } = &mut self.links[id];
         ledger.work_in_turn += work;
-        // It is visited once because it waits, and once because its deadline has passed.
+        // A turn may visit it twice: because it waits, and because its deadline has passed.
         let most = 2 * (WORK_PER_VISIT + LAST_STEP);
         assert!(ledger.work_in_turn <= most, "works for {id} and lets the others wait");
         self.turn.work += work;
@@ -252,10 +252,10 @@ impl World {
             assert!(self.turn.exhausted_at.is_some(), "untrue: {line}");
         } else if let Some(aborting) = line.strip_prefix("Drain deadline passed: aborting ") {
             assert!(self.may_abort(), "untrue: {line}");
-            // Those that closed in this very turn are not reaped yet, and not counted any more.
+            // Connections that closed in this turn are not reaped yet, but no longer counted.
             let owing = self.links.iter().filter(|link| link.is_open() && !link.ledger.lingers());
             let told = aborting.split(' ').next().and_then(|count| count.parse().ok());
-            // To end those that only linger is no abort, but to close a queue unseen is.
+            // To close a lingering connection is no abort; to close a queue that may hold some is one.
             let least = usize::from(self.listener == Listener::Closed);
             let is_true = told.is_some_and(|told| (least..=owing.count()).contains(&told));
             assert!(is_true, "untrue: {line}");
@@ -272,7 +272,7 @@ impl World {
         }
     }
 
-    /// The reason that the log gives must be the only one that there is.
+    /// The reason that the log gives must be one that is true.
     fn check_reason(&mut self, id: usize, text: &str) {
         let expected = self.reasons(id);
         let messages = self.links[id].ledger.oracle.messages;
@@ -318,7 +318,7 @@ impl World {
             _ => {}
         }
         let mut reasons = Vec::new();
-        // What has arrived counts, read or not, as far as one visit goes.
+        // Input that has arrived counts, read or not, as far as one visit goes.
         let is_at_rest = ledger.blocked_in_turn || ledger.work_in_turn >= WORK_PER_VISIT;
         if is_at_rest {
             reasons.extend(ledger.passed_limit(&self.settings, has_unsent, now));
@@ -361,8 +361,8 @@ impl World {
         assert!(open <= self.settings.connections_max, "{open} connections are too many");
         self.turn.ends(open);
         self.check_length();
-        // Some share of the turn may have been spent, and what was left over waits for the next one.
-        // To look at a deadline costs something too, which no call shows.
+        // A share of the turn may have been spent, so that connections wait for the next turn. The
+        // check of a deadline costs something too, which no call shows.
         let work = self.turn.work + self.links.len() * MESSAGE;
         let may_be_full = work >= self.settings.work_per_turn / 4;
         if self.turn.work >= self.settings.work_per_turn / 2 {
@@ -393,8 +393,8 @@ impl World {
         assert!(self.turn.work <= most, "the turn is too long: {} of {most}", self.turn.work);
     }
 
-    /// First come, first served: at most one turn for each connection that may be in front, twice
-    /// where one has left its place to another.
+    /// First come, first served: a connection waits at most one turn for each entry before it. A slot may
+    /// have two entries, one of them left by an earlier connection.
     fn check_wait(&mut self, id: usize) {
         let most = 2 * self.links.len();
         let Link { ledger, .. } = &mut self.links[id];
@@ -454,7 +454,7 @@ impl World {
         }
     }
 
-    // In the end.
+    // At the end.
 
     /// When the reactor has left.
     pub(crate) fn check_exit(&mut self, exit: Exit) {

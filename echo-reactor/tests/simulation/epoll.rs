@@ -47,14 +47,14 @@ impl World {
         }
     }
 
-    /// Nothing can happen now: it is later, or this is the time for the last signal.
+    /// Nothing can happen now: the clock goes on, or the last signal comes.
     fn pass_time(&mut self, wakes_at: Millis) {
         let next = self.next_time().min(wakes_at);
         if next < NEVER {
             self.clock = self.clock.max(next);
         } else {
             let last = self.signals_to_come.front();
-            let (_, signal) = *last.expect("the reactor sleeps for ever in a drain");
+            let (_, signal) = *last.expect("the reactor never wakes up in a drain");
             self.raise(signal);
         }
     }

@@ -1,4 +1,4 @@
-//! What the reactor was given and what it did, on one connection: all that the checks go by.
+//! What the reactor got and did on one connection. The checks rely on it.
 
 use std::io::{self, ErrorKind};
 
@@ -12,7 +12,7 @@ use crate::tcp::Tcp;
 /// A connection lingers no longer than this.
 const LINGER_TIMEOUT: Millis = 5000;
 
-/// In a drain, a connection whose peer is quiet for so long need not linger.
+/// In a drain, a connection whose peer is quiet for this long need not linger.
 const LINGER_TIMEOUT_IN_DRAIN: Millis = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Holder {
     Reactor,
     /// The reactor has closed it.
     Nobody,
-    /// It never came out of the queue: it failed there, or was left there at the drain deadline.
+    /// The reactor never got it: it failed in the queue, or was left there at the drain deadline.
     Lost,
 }
 
@@ -49,7 +49,7 @@ enum Delivery {
     AtOnce,
     /// One had to wait for room.
     Delayed,
-    /// And later the reactor was told that everything had left, on which it may rely.
+    /// One had to wait, and later the reactor was told that everything had left. It may rely on that.
     DelayedButSent,
 }
 
@@ -71,7 +71,7 @@ impl BeforeDrain {
     }
 }
 
-/// Times are those of the reactor's turns, for it takes the time once a turn.
+/// Times are those of the reactor's turns, because it takes the time once a turn.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) holder: Holder,
@@ -79,11 +79,11 @@ pub(crate) struct Ledger {
     /// What is owed for the input that was read.
     pub(crate) oracle: Oracle,
     last_byte: Millis,
-    /// When the partial message began, or could go on behind the reply to the one before.
+    /// When the partial message began, or could go on because the reply before it was sent.
     message_began: Millis,
     /// When the reactor ended the output, and began to linger.
     output_ended: Option<Millis>,
-    /// The limit that had passed then, if that was why.
+    /// The limit that had passed then, if that was the reason.
     pub(crate) timed_out: Option<Reason>,
     delivery: Delivery,
     /// The peer ended its output while the reactor lingered.
@@ -96,7 +96,6 @@ pub(crate) struct Ledger {
     pub(crate) before_drain: Option<BeforeDrain>,
     /// What the calls for it have cost in this turn.
     pub(crate) work_in_turn: usize,
-    /// What its last call was.
     pub(crate) last_call: Call,
     /// For how many turns it has waited since an event told that there is something to read.
     pub(crate) waits_for_visit: Option<usize>,
@@ -201,7 +200,7 @@ impl Ledger {
         self.output_ended.is_some()
     }
 
-    /// Whether the peer is still sending what nobody will answer: a close would reset it.
+    /// Whether the peer may still send input that nobody will answer: a close would end in a reset.
     pub(crate) fn must_linger(&self, drain_began: Option<Millis>, now: Millis) -> bool {
         let is_over = self.peer_ended || self.failure.is_some();
         let deadline = self.earliest_linger_deadline(drain_began);
@@ -234,7 +233,7 @@ impl Ledger {
         self.last_byte.saturating_add(settings.idle_timeout)
     }
 
-    /// The limit that has passed, of those that hold for an open connection: the earlier one.
+    /// The limit of an open connection that has passed; if both have, the earlier one.
     pub(crate) fn passed_limit(
         &self,
         settings: &Settings,
@@ -262,7 +261,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// What the reactor has read and not answered yet.
+    /// How many bytes the reactor still has to send for what it has read.
     pub(crate) fn unsent(&self) -> usize {
         self.ledger.oracle.reply.len() - self.tcp.accepted
     }
@@ -283,8 +282,8 @@ impl Link {
         matches!(self.ledger.holder, Holder::Reactor | Holder::Nobody)
     }
 
-    /// Whether the reactor has no business with it any more, once a drain has begun: it has nothing
-    /// to read, to send, or to wait for.
+    /// Whether nothing is left to do for this connection in a drain: nothing to read, to send, or to
+    /// wait for.
     pub(crate) fn is_idle_in_drain(&self) -> bool {
         let Ledger { before_drain, oracle, timed_out, .. } = &self.ledger;
         let had_all = before_drain.is_some_and(|then| then.all_sent == Some(self.tcp.accepted));

@@ -1,4 +1,4 @@
-//! One life of the reactor: born with its world from a seed, ended by a signal.
+//! One life of the reactor: a seed decides its world, and a signal ends it.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
@@ -26,7 +26,7 @@ thread_local! {
     static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Lives the life of this seed. One that fails is lived once more, to tell what happened.
+/// Lives the life of this seed. A life that fails is lived once more, to tell what happened.
 pub(crate) fn live(seed: u64) -> Result<Tally, Box<Failure>> {
     match live_in(World::new(seed)) {
         (world, None) => Ok(world.tally),
@@ -34,7 +34,7 @@ pub(crate) fn live(seed: u64) -> Result<Tally, Box<Failure>> {
     }
 }
 
-/// Lives the life of this seed, and tells everything that happens.
+/// Lives the life of this seed, and returns everything that happened.
 pub(crate) fn tell(seed: u64) -> Result<Vec<String>, Box<Failure>> {
     let (world, last_words) = live_in(World::new(seed).traced());
     let trace = world.trace.unwrap_or_default();
@@ -44,7 +44,7 @@ pub(crate) fn tell(seed: u64) -> Result<Vec<String>, Box<Failure>> {
     }
 }
 
-/// What has become of the world, and what was said last if a promise was broken.
+/// Returns the world after the life, and the message of the panic if a promise was broken.
 fn live_in(world: World) -> (World, Option<String>) {
     keep_last_words();
     log_book::open();

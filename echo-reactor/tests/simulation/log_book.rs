@@ -1,4 +1,4 @@
-//! Collects the log lines of each thread, for each thread lives its own lives.
+//! Collects the log lines of each thread, because each thread runs other lives.
 
 use std::cell::RefCell;
 use std::sync::Once;

@@ -1,8 +1,8 @@
 //! The reactor's own code, driven through thousands of lives by a simulated kernel.
 //!
 //! A life is one run of the server, from its first sleep to its exit, in a world that a seed
-//! decides: settings, peers, signals, and whatever goes wrong. The world checks every call of the
-//! reactor, and every turn, and what each peer has in the end. The same seed gives the same life.
+//! decides: settings, peers, signals, and faults. The world checks every call of the
+//! reactor, every turn, and what each peer has got at the end. The same seed gives the same life.
 //!
 //! ```text
 //! cargo test --release --test simulation                   the first 40,000 seeds
@@ -16,11 +16,11 @@
 //! |---|---|
 //! | [`life`] | how one life goes, and how it fails |
 //! | [`scenario`] | what a seed decides |
-//! | [`world`] | the state of all that is not the reactor, and what passes between two calls |
+//! | [`world`] | the state of everything outside of the reactor, and what happens between two calls |
 //! | [`outside`], [`peer`] | what the clients do, and what each of them is like |
 //! | [`tcp`] | how one connection behaves in the kernel |
-//! | [`kernel`], [`calls`] | what the reactor calls, and what comes of it |
-//! | [`epoll`] | how it sleeps, and what wakes it |
+//! | [`kernel`], [`calls`] | what the reactor can call, and what each call does |
+//! | [`epoll`] | how the reactor sleeps, and what wakes it |
 //! | [`oracle`] | what is owed for an input, by a second implementation |
 //! | [`ledger`] | what is known of one connection |
 //! | [`checks`] | the promises |
@@ -44,7 +44,7 @@ mod scenario;
 mod tcp;
 mod world;
 
-/// A debug build is ten times slower, and has the reactor's debug assertions in exchange.
+/// A debug build is ten times slower, but it has the reactor's debug assertions.
 const SEEDS_BY_DEFAULT: u64 = if cfg!(debug_assertions) { 1000 } else { 40_000 };
 
 #[test]

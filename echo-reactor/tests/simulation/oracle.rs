@@ -1,5 +1,5 @@
-//! What is owed: a second implementation of the protocol, one byte at a time, that shares nothing
-//! with the first.
+//! What is owed, by a second implementation of the protocol. It takes one byte at a time, and shares
+//! nothing with the first.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// What is owed for this input, which ends there or goes on.
+    /// What is owed for this input, which ends there if `ends`.
     pub(crate) fn of(settings: &Settings, input: &[u8], ends: bool) -> Oracle {
         let mut oracle = Oracle::default();
         oracle.take(settings, input);
@@ -70,7 +70,6 @@ impl Oracle {
         }
     }
 
-    /// The end of the input.
     pub(crate) fn end(&mut self, settings: &Settings) {
         if self.verdict.is_none() {
             if !self.partial.is_empty() {
@@ -134,7 +133,7 @@ mod tests {
     use crate::scenario::NEVER;
 
     #[test]
-    fn an_acknowledgement_is_that_of_the_original() {
+    fn an_acknowledgement_has_the_words_of_the_original() {
         let settings = Settings {
             framing: Framing::Line,
             reply: Reply::Acknowledge,

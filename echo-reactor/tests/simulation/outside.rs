@@ -1,5 +1,5 @@
 //! What happens outside of the reactor's host: peers connect, send, read and leave, and the network
-//! moves what the kernel has.
+//! moves what the kernel has to send.
 
 use crate::ledger::Link;
 use crate::peer::{Quit, Stage};
@@ -11,7 +11,7 @@ use crate::world::{Listener, World};
 const STEPS_MAX: u64 = 1_000_000;
 
 impl World {
-    /// One thing happens out there, if anything can happen without time passing.
+    /// Lets one thing happen, if anything can happen at this time. Returns whether it did.
     pub(crate) fn step(&mut self) -> bool {
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "the life does not end");
@@ -128,7 +128,7 @@ impl World {
         true
     }
 
-    /// When something can happen next by the clock alone.
+    /// The next time at which something can happen without the reactor.
     pub(crate) fn next_time(&self) -> Millis {
         let signal = match self.signals_to_come.front() {
             Some(&(When::At(time), _)) => time,

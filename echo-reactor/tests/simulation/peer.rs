@@ -1,11 +1,11 @@
-//! A simulated client: what it sends and when, how it reads, and how it goes.
+//! A simulated client: what it sends and when, how it reads, and how it leaves.
 
 use std::net::SocketAddr;
 
 use crate::scenario::{Millis, NEVER};
 use crate::tcp::End;
 
-/// At most so many bytes at once, and at most so long a pause before the next.
+/// How many bytes go at once, and how long the pause after them is, at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) bytes_max: usize,
@@ -49,7 +49,7 @@ pub(crate) struct Peer {
     /// How long the network takes for what the server sends.
     pub(crate) latency_max: Millis,
     pub(crate) afterwards: Afterwards,
-    /// Its last bytes and its end arrive as one.
+    /// Its last bytes and its end arrive together.
     pub(crate) end_comes_with_data: bool,
     pub(crate) quit: Option<(Millis, Quit)>,
     /// It does not close when it has seen the server's end.
@@ -65,7 +65,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A peer with nothing odd about it.
+    /// A peer that sends and reads at once, and waits for the server's end.
     pub(crate) fn new(address: SocketAddr, connects_at: Millis, output: Vec<u8>) -> Peer {
         let at_once = Pace { bytes_max: usize::MAX, pause_max: 0 };
         Peer {

@@ -1,5 +1,5 @@
-//! What a seed decides before a life begins: settings, peers, signals, and how often what goes
-//! wrong. Every life has its own mixture, so that some are calm and some have one fault in plenty.
+//! What a seed decides before a life begins: settings, peers, signals, and how often each fault
+//! occurs. Every life has its own mixture: some are calm, and some have one fault again and again.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -23,7 +23,6 @@ pub(crate) struct Settings {
     pub(crate) reply: Reply,
     pub(crate) messages_per_connection: u32,
     pub(crate) message_max_bytes: usize,
-    /// If not, nothing is logged of a message.
     pub(crate) messages_are_logged: bool,
     pub(crate) message_lines_per_second: u32,
     /// The reactor's budget for a turn.
@@ -61,16 +60,16 @@ fn timeout(millis: Millis) -> Duration {
     if millis == NEVER { Duration::MAX } else { Duration::from_millis(millis) }
 }
 
-/// How often things go wrong, in times of a thousand.
+/// How often each fault occurs, in a thousand chances.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults {
     /// A call is interrupted by a signal.
     pub(crate) interrupt: u32,
-    /// A send takes a part, though there is more room.
+    /// A send takes only a part, although there is room for all.
     pub(crate) short_send: u32,
-    /// A send says that there is no room, though there is.
+    /// A send says that there is no room, although there is.
     pub(crate) no_room: u32,
-    /// A send fails for want of memory.
+    /// A send fails for lack of memory.
     pub(crate) send_fails: u32,
     /// A connection can't be watched.
     pub(crate) watch_fails: u32,
@@ -86,7 +85,7 @@ pub(crate) struct Faults {
     pub(crate) time_passes: u32,
     /// The process is stopped for a long time between two calls.
     pub(crate) time_jumps: u32,
-    /// The world goes on between two calls.
+    /// Peers and network act between two calls.
     pub(crate) bustle: u32,
     /// How many steps the world may take before events are told.
     pub(crate) lag: usize,
@@ -96,11 +95,11 @@ pub(crate) struct Faults {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     At(Millis),
-    /// After so many calls of the reactor, wherever it is then.
+    /// After this many calls of the reactor.
     AfterCalls(u64),
     /// When nothing else can happen.
     AtLast,
-    /// So long after the signal before.
+    /// This long after the previous signal.
     Later(Millis),
 }
 
@@ -206,7 +205,7 @@ fn buffers(dice: &mut Rng) -> Buffers {
     }
 }
 
-/// A step moves this part of a stream at least, so that no life takes for ever.
+/// A stream takes at most about this many steps, so that every life ends.
 const STEPS_PER_STREAM: usize = 300;
 
 fn least_step(stream: usize) -> usize {
@@ -253,7 +252,7 @@ fn peer(dice: &mut Rng, number: usize, span: Millis, output: Vec<u8>) -> Peer {
     }
 }
 
-/// Real peers mostly stop at what they may send; these don't.
+/// Some of these peers send more than they may, which real peers seldom do.
 fn output(dice: &mut Rng, settings: &Settings, buffers: Buffers) -> Vec<u8> {
     let mut output = Vec::new();
     if dice.u32(..8) == 0 {

@@ -1,8 +1,7 @@
 //! One simulated TCP connection, as `tcp(7)` and epoll behave on Linux.
 //!
-//! The bytes themselves are elsewhere: what the peer sends stands in its script, what the reactor
-//! sends is compared with what is owed as it is sent. Here each direction is a row of positions in
-//! its stream:
+//! The bytes themselves are elsewhere: the peer's script has its output, and what the reactor sends is
+//! compared with what is owed at once. Here each direction is a row of positions in its stream:
 //!
 //! ```text
 //! input:   0 ..... read ..... arrived         (read to arrived: the host's receive buffer)
@@ -17,7 +16,7 @@ use std::ops::Range;
 use echo_reactor::source::Readiness;
 use rustix::io::Errno;
 
-/// What leaves at once, in one piece, when nothing is before it: the least segment of all (RFC
+/// What leaves at once, in one piece, if nothing is before it: the smallest maximum segment size (RFC
 /// 9293, section 3.7.1).
 pub(crate) const LEAST_SEGMENT: usize = 536;
 
@@ -53,7 +52,7 @@ enum Input {
 enum Host {
     Open,
     OutputEnded,
-    /// Closed; the kernel still delivers what is in the send buffer, and the end behind it.
+    /// Closed. The kernel still delivers what is in the send buffer, and then the end.
     Closed,
     /// Reset by either side: nothing is left.
     Gone,
@@ -92,7 +91,7 @@ pub(crate) struct Tcp {
     host: Host,
     end_at_peer: Option<End>,
     peer_is_closed: bool,
-    /// The reactor was told that there is no room; an edge tells of room.
+    /// The reactor was told that there is no room. An edge will tell of room.
     wants_room: bool,
     watch: Watch,
 }
@@ -119,7 +118,7 @@ impl Tcp {
 
     // What the reactor does.
 
-    /// Reads at most `room` bytes: their positions, none of them at the end of the input. A read
+    /// Reads at most `room` bytes, and returns their positions: none at the end of the input. A read
     /// stops in front of an urgent byte.
     pub(crate) fn read(&mut self, room: usize) -> io::Result<Range<usize>> {
         let from = self.read;
@@ -167,7 +166,7 @@ impl Tcp {
             return Err(Errno::AGAIN.into());
         }
         self.accepted += taken;
-        // A buffer that is full is sent, whatever may follow.
+        // A full buffer is sent, even if more is to follow.
         let is_held = leaves == Leaves::WithTheEnd && taken == length;
         self.held = if is_held { (self.held + taken) % self.buffers.segment } else { 0 };
         if wire_is_free {
@@ -186,7 +185,7 @@ impl Tcp {
         }
     }
 
-    /// Closes the reactor's side. With input unread, or if asked to, it resets.
+    /// Closes the reactor's side: with a reset if input is unread, or on request.
     pub(crate) fn close(&mut self, with_reset: bool) {
         self.watch = Watch::Off;
         if self.host == Host::Gone {
@@ -206,7 +205,7 @@ impl Tcp {
         self.transmit(if wire_is_free { LEAST_SEGMENT } else { 0 });
     }
 
-    /// What is still in the send buffer is lost, and the peer learns of it unless it has the end.
+    /// What is still in the send buffer is lost. The peer sees a reset, unless it has the end already.
     fn reset_by_host(&mut self) {
         self.host = Host::Gone;
         self.end_at_peer.get_or_insert(End::Reset);
@@ -229,7 +228,7 @@ impl Tcp {
                 self.arrived += length;
                 self.raise_edge();
             }
-            // Nobody will ever read it: the kernel answers with a reset.
+            // Nobody will ever read these bytes: the kernel answers with a reset.
             Host::Closed => self.reset_by_host(),
             Host::Gone => {}
         }
@@ -269,7 +268,7 @@ impl Tcp {
         count
     }
 
-    /// The end, once the peer has read everything in front of it.
+    /// How the connection ended, once the peer has read everything before the end.
     pub(crate) fn end_for_peer(&self) -> Option<End> {
         self.end_at_peer.filter(|_| self.taken == self.transmitted)
     }
@@ -301,7 +300,7 @@ impl Tcp {
         self.transmittable() > 0 || self.has_news_of_room()
     }
 
-    /// `MSG_MORE` holds bytes back for 200 ms at the most.
+    /// `MSG_MORE` holds bytes back for 200 ms at most.
     pub(crate) fn stop_holding(&mut self) {
         self.held = 0;
     }
@@ -318,7 +317,7 @@ impl Tcp {
         self.buffers.peer - (self.transmitted - self.taken)
     }
 
-    /// A reset destroys it.
+    /// How many bytes wait in the send buffer. A reset destroys them.
     pub(crate) fn in_send_buffer(&self) -> usize {
         if self.host == Host::Gone { 0 } else { self.accepted - self.transmitted }
     }
@@ -334,7 +333,7 @@ impl Tcp {
 
     // What epoll does.
 
-    /// Tells of what is there already, which always includes room.
+    /// Begins to watch. The first event tells of what is there already, which always includes room.
     pub(crate) fn watch(&mut self) {
         self.watch = Watch::Edge;
     }
@@ -353,7 +352,7 @@ impl Tcp {
         self.watch == Watch::Edge
     }
 
-    /// Whether there is something to tell, which is told with that.
+    /// Takes the edge, if there is one.
     pub(crate) fn take_edge(&mut self) -> bool {
         let has_edge = self.has_edge();
         if has_edge {
@@ -385,7 +384,7 @@ impl Tcp {
         self.urgent_at.is_some_and(|mark| (self.read..self.arrived).contains(&mark))
     }
 
-    /// Whether the reactor waits, rightly, for the peer to take its reply.
+    /// Whether the reactor is right to wait for the peer to take its reply.
     pub(crate) fn waits_for_room(&self) -> bool {
         self.wants_room
     }
@@ -438,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_with_input_unread_destroys_what_has_not_left() {
+    fn a_close_with_input_unread_destroys_unsent_output() {
         let mut tcp = watched(None);
         tcp.arrive(1);
         assert_eq!(tcp.send(600, Leaves::AtOnce, usize::MAX).unwrap(), 600);
@@ -447,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn input_behind_a_close_destroys_what_has_not_left() {
+    fn input_after_a_close_destroys_unsent_output() {
         let mut tcp = watched(None);
         assert_eq!(tcp.send(600, Leaves::AtOnce, usize::MAX).unwrap(), 600);
         tcp.close(false);
@@ -457,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_leaves_with_the_end_and_is_lost_without_it() {
+    fn held_bytes_leave_with_the_end_and_are_lost_without_it() {
         for (ends, left) in [(true, 10), (false, 0)] {
             let mut tcp = watched(None);
             assert_eq!(tcp.send(10, Leaves::WithTheEnd, usize::MAX).unwrap(), 10);
@@ -472,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_told_once_to_whoever_found_none() {
+    fn room_is_told_once_after_a_send_that_found_none() {
         let mut tcp = watched(None);
         assert_eq!(tcp.send(5000, Leaves::AtOnce, usize::MAX).unwrap(), 2000 + 536);
         tcp.transmit(usize::MAX);
@@ -486,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_told_behind_the_data_and_then_the_pipe_is_broken() {
+    fn a_reset_is_told_after_the_data_and_then_the_pipe_is_broken() {
         let mut tcp = watched(None);
         tcp.arrive(2);
         tcp.reset_by_peer();

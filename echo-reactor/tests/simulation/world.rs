@@ -27,12 +27,12 @@ pub(crate) enum Listener {
 pub(crate) struct Drain {
     pub(crate) began: Millis,
     pub(crate) deadline: Millis,
-    /// When the last turn ended that began so soon after the first signal that it may have hidden
-    /// another one of the same request.
+    /// The end of the last turn that began within the time for signals of the same request: it may have
+    /// hidden a signal of that request.
     pub(crate) hidden_until: Millis,
     /// Signals that the reactor was given since, and may take for a second request.
     pub(crate) may_force: Vec<Signal>,
-    /// One of them can be nothing else.
+    /// At least one of them can only be a second request.
     pub(crate) must_leave: bool,
     /// The signal that the reactor took for a second request.
     pub(crate) forced: Option<Signal>,
@@ -47,7 +47,7 @@ pub(crate) struct Raised {
     pub(crate) in_turn: Option<Millis>,
     /// How many turns have begun since.
     pub(crate) turns_since: usize,
-    /// An equal one came, and the two became one.
+    /// An equal signal came too, and the two became one.
     pub(crate) was_equal_to_another: bool,
 }
 
@@ -71,12 +71,12 @@ pub(crate) struct World {
     /// What the checks remember from call to call.
     pub(crate) turn: Turn,
     pub(crate) tally: Tally,
-    /// Lines about messages that the log should have had, and those that it says were left out.
+    /// Lines about messages that the log lacks, and the number that it says was left out.
     pub(crate) lines_missing: u64,
     pub(crate) lines_left_out: u64,
     calls: u64,
     pub(crate) steps: u64,
-    /// What has happened, if someone wants to know.
+    /// What has happened, in a world that is traced.
     pub(crate) trace: Option<Vec<String>>,
 }
 
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    /// The same world, which tells everything that happens.
+    /// The same world, which keeps a trace of everything that happens.
     pub(crate) fn traced(self) -> World {
         let scenario = vec![format!("{:?}", self.settings), format!("{:?}", self.faults)];
         World { trace: Some(scenario), ..self }
@@ -137,7 +137,6 @@ impl World {
         rate > 0 && self.dice.u32(..1000) < rate
     }
 
-    /// Whether a signal interrupts a call now.
     pub(crate) fn interrupts(&mut self) -> bool {
         let strikes = self.strikes(self.faults.interrupt);
         if strikes {
@@ -146,8 +145,7 @@ impl World {
         strikes
     }
 
-    /// The reactor calls. What it has logged is read, and whatever can happen between two calls
-    /// happens.
+    /// The reactor calls: its new log lines are checked, and something may happen between two calls.
     pub(crate) fn enter(&mut self) {
         self.calls += 1;
         self.check_call();

@@ -10,7 +10,7 @@
  *     shutdown  send(MSG_MORE), shutdown, close: one segment, sent before the close can reset it
  *
  * One message costs `read, write` on a persistent connection, and `accept4, read, write, close` on
- * a connection of its own; each turn adds one `epoll_wait` and, with new connections, one `accept4`
+ * its own connection; each turn adds one `epoll_wait` and, with new connections, one `accept4`
  * that finds the queue empty. Edges are armed once and for both directions. Lines that come together
  * are answered together: one pass over the newlines counts them and holds each line against the
  * maximum.
@@ -101,8 +101,8 @@ static ssize_t reply(struct connection *c, const char *bytes, size_t owed)
     return sent;
 }
 
-/* Reads and answers until the socket has nothing more. A short read means just that, unless a FIN
- * came with the data: it has no event of its own, so `peer_closed` demands a read up to it. */
+/* Reads and answers until the socket has nothing more. A short read means that all is read, unless a
+ * FIN came with the data: no other event tells of the FIN, so `peer_closed` demands a read up to it. */
 static enum fate serve(struct connection *c, bool peer_closed)
 {
     for (;;) {
@@ -139,7 +139,7 @@ static enum fate serve(struct connection *c, bool peer_closed)
     }
 }
 
-/* A connection is only given memory and an epoll entry when it outlives its first read. */
+/* A connection gets memory and an epoll entry only if it outlives its first read. */
 static void begin(int fd)
 {
     struct connection first = {.fd = fd};

@@ -97,7 +97,7 @@ static void reply(struct connection *c, char *bytes, size_t count)
     uv_read_stop((uv_stream_t *)c);
 }
 
-/* Lends the shared buffer, behind the start of a line if the connection holds one. */
+/* Lends the shared buffer. If the connection holds the start of a line, that comes first. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *c = (struct connection *)handle;

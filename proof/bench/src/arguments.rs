@@ -23,7 +23,7 @@ Usage: echo-bench [OPTION]...
   --help
 
 A whole run leaves its results in docs/performance, and its tables in docs/performance.md and in README.md.
-A run that is quick or a part leaves them in target/performance.
+A quick or partial run leaves them in target/performance.
 
 Exit status: 0 all was measured, 1 something failed or was interrupted, 2 wrong usage.
 ";
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Understands the words behind the program's name.
+    /// Understands the words after the program's name.
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
         let mut parser = lexopt::Parser::from_args(words);
         let mut arguments = Arguments {
@@ -72,7 +72,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Whether this is a run that documents are made of.
+    /// Whether the documents show this run.
     pub(crate) fn is_whole(&self) -> bool {
         !self.quick && self.servers.is_empty() && self.measures.is_empty()
     }

@@ -17,10 +17,10 @@ const OPEN_AT_ONCE: usize = 100;
 /// One connection to the server under test.
 pub(crate) struct Client {
     stream: TcpStream,
-    /// Which of the connections it is, which its lines say.
+    /// The number of the connection. Its lines contain it.
     number: usize,
     lines: u64,
-    /// What must come back; the first `answered` bytes of it have.
+    /// What must come back. The first `answered` bytes have come.
     owed: Vec<u8>,
     answered: usize,
 }
@@ -38,8 +38,8 @@ impl Client {
         Ok(Client { stream, number, lines: 0, owed: Vec::new(), answered: 0 })
     }
 
-    /// Connects `clients` until there are `count`, and waits until the server has accepted them. Their
-    /// close will be a reset, which leaves no port in `TIME_WAIT`.
+    /// Connects `clients` until there are `count`, and waits until the server has accepted them. They
+    /// will close with a reset, which leaves no port in `TIME_WAIT`.
     pub(crate) fn connect_until(
         clients: &mut Vec<Client>,
         count: usize,
@@ -57,7 +57,7 @@ impl Client {
         server.wait_for_connections(count)
     }
 
-    /// Sends so many lines in one segment, each of `bytes` bytes.
+    /// Sends this many lines of `bytes` bytes each, in one segment.
     pub(crate) fn send(&mut self, lines: usize, bytes: usize) -> io::Result<()> {
         let before = self.owed.len();
         for _ in 0..lines {

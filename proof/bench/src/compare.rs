@@ -6,7 +6,7 @@ use crate::report::table;
 use crate::results::{Figure, Summary};
 
 /// For each case the ratio of this build to the other: its median over the pairs, and the 95 % interval
-/// of that.
+/// of the median.
 pub(crate) fn ratios(figures: &[Figure]) -> String {
     let mut rows = Vec::new();
     // Throughput is the machine's more than the server's.
@@ -15,7 +15,7 @@ pub(crate) fn ratios(figures: &[Figure]) -> String {
         let is_other = |other: &&Figure| {
             other.server == AGAINST && other.measure == this.measure && other.case == this.case
         };
-        // A build that failed has no figure, and its failure has been said.
+        // A build that failed has no figure, and its failure was reported.
         let Some(other) = figures.iter().find(is_other) else { continue };
         let pairs = this.rounds.iter().zip(&other.rounds);
         let ratios: Vec<_> = pairs.map(|(this, other)| this / other).collect();

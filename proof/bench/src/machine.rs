@@ -12,10 +12,10 @@ use crate::peers::Limits;
 
 /// Longer than any burst. The kernel caps it.
 const BACKLOG: u32 = 4096;
-/// What a program needs beside its connections, with room to spare.
+/// What a program needs besides its connections, with room to spare.
 const SPARE_DESCRIPTORS: u64 = 100;
 
-/// Raises this process' descriptor limit, which servers inherit; what fits then.
+/// Raises this process's descriptor limit, which servers inherit, and returns what fits then.
 pub(crate) fn raise_limits() -> io::Result<Limits> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
@@ -51,7 +51,7 @@ const FACTS: [(&str, &str); 14] = [
     ("uvloop", "\"$PYTHON\" -c 'import uvloop; print(uvloop.__version__)'"),
 ];
 
-/// When the run begins and where: name and value. What is not here has no row.
+/// When and where the run begins: name and value. A tool that is missing has no row.
 pub(crate) fn facts(reactor: &Path, python: &Path) -> Vec<(String, String)> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let fact = |(name, script): (&str, &str)| {

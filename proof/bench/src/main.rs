@@ -37,7 +37,7 @@ use results::Results;
 use runner::Runner;
 use workload::Bench;
 
-/// Where the results of a whole run are, which are committed, and those of any other.
+/// Where the results of a whole run go, which are committed, and those of any other run.
 const WHOLE: &str = "docs/performance";
 const PART: &str = "target/performance";
 
@@ -116,7 +116,7 @@ fn prepare(
     Ok((Runner { bench, peers, failures: Vec::new() }, steps))
 }
 
-/// The servers that are wanted and there; a sentence for those that are not there.
+/// The wanted servers that are there, and a note for each that is missing.
 fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<Vec<Peer>> {
     let mut peers = peers::all(&arguments.reactor, &arguments.peers);
     let wanted = &arguments.servers;
@@ -132,7 +132,7 @@ fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<Vec<Peer
     Ok(peers)
 }
 
-/// Keeps the results and makes everything of them.
+/// Stores the results, and makes the tables and the plot from them.
 fn show(results: &Results, is_whole: bool) -> io::Result<()> {
     let directory = Path::new(if is_whole { WHOLE } else { PART });
     fs::create_dir_all(directory)?;

@@ -37,7 +37,7 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Whether it writes a log, which has to be read.
     pub(crate) logs: bool,
-    /// The only mode that it knows, or in which it is worth a look.
+    /// The only mode in which it is measured; all modes if `None`.
     pub(crate) only: Option<Mode>,
     program: PathBuf,
     start: Start,
@@ -89,7 +89,6 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     ]
 }
 
-/// Two builds of echo-reactor.
 pub(crate) fn builds(reactor: &Path, against: &Path) -> Vec<Peer> {
     let build = |name, program: &Path| {
         let program = program.to_path_buf();
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_says_so() {
+    fn a_missing_program_is_named() {
         let nowhere = Path::new("/nowhere");
         let reasons: Vec<_> =
             all(nowhere, nowhere).iter().map(|peer| (peer.name, peer.missing())).collect();

@@ -7,7 +7,7 @@ use crate::peers::{Limits, Mode, Peer};
 /// What a figure says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// A message on a connection of its own: processor time in µs.
+    /// A message on its own connection: processor time in µs.
     Burst,
     /// A message on a persistent connection: processor time in µs.
     Stream,
@@ -86,7 +86,7 @@ impl Job {
         }
     }
 
-    /// Whether this server can do this, and says something with it.
+    /// Whether this server is measured with this job.
     pub(crate) fn suits(self, peer: &Peer) -> bool {
         peer.only.is_none_or(|mode| mode == self.mode())
     }
@@ -127,7 +127,6 @@ impl fmt::Display for Job {
     }
 }
 
-/// A job and the number of its rounds.
 pub(crate) struct Step {
     pub(crate) job: Job,
     pub(crate) rounds: u32,
@@ -194,7 +193,7 @@ fn segments(line_bytes: usize, repeats: u32) -> Job {
     Job::Rounds { connections: 100, lines: 16, line_bytes, repeats }
 }
 
-/// Takes out what this machine does not allow; a sentence for each.
+/// Removes the steps that this machine does not allow, and returns a note for each.
 pub(crate) fn fit(steps: &mut Vec<Step>, limits: Limits) -> Vec<String> {
     let notes = steps.iter().filter_map(|step| step.job.unfit(limits)).collect();
     steps.retain(|step| step.job.unfit(limits).is_none());
@@ -206,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_left_out_with_a_sentence() {
+    fn a_job_that_does_not_fit_is_left_out_with_a_note() {
         let mut plan = whole();
         let limits = Limits { backlog: 128, connections: 900 };
         let notes = fit(&mut plan, limits);

@@ -68,7 +68,7 @@ pub(crate) fn draw(results: &Results, path: &Path) -> io::Result<()> {
 fn panel<'a>(results: &'a Results, measure: Measure, title: &str) -> Option<Panel<'a>> {
     let case = *results.cases(measure).first()?;
     let bar = |server: &'a str| Some((server, results.summary(measure, case, server)?));
-    // What a log costs is another question.
+    // The cost of a log is another question.
     let servers = results.servers().into_iter().filter(|server| !server.ends_with("-info"));
     let bars = servers.filter_map(bar).collect();
     Some(Panel { title: format!("{title}: {case}"), bars })
@@ -116,7 +116,7 @@ fn font(size: i32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
-/// The server that this is about stands out, and its floors.
+/// echo-reactor stands out, and so do its floors.
 fn colour(server: &str) -> RGBColor {
     match server {
         REACTOR => RGBColor(200, 30, 45),

@@ -1,4 +1,4 @@
-//! Sends and reads as much as goes over some connections at the same time.
+//! Sends and reads as fast as possible, over several connections at once.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddrV4, TcpStream};
@@ -21,7 +21,7 @@ const READ_BYTES: usize = 1 << 20;
 pub(crate) enum Replies {
     /// Each is compared with what was sent.
     Compared,
-    /// They are counted. The kernel drops them without a copy, so that the server's end is the slower.
+    /// They are counted. The kernel drops them without a copy, so that the server is the slower side.
     Counted,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Connects. The block is one send, full of lines of so many bytes.
+    /// Connects. The block is what one send takes, full of lines of `line_bytes` bytes.
     pub(crate) fn connect(
         number: usize,
         server: SocketAddrV4,
@@ -73,7 +73,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Sends once, if there is something left; whether it could.
+    /// Sends once, if something is left to send. Returns whether bytes moved.
     fn send(&mut self, blocks: usize) -> io::Result<bool> {
         if self.sent == blocks * self.block.len() {
             return Ok(false);
@@ -86,7 +86,7 @@ impl Pump {
         Ok(true)
     }
 
-    /// Reads once; whether something came.
+    /// Reads once. Returns whether bytes came.
     fn receive(&mut self, buffer: &mut [u8], replies: Replies) -> io::Result<bool> {
         let flags = match replies {
             Replies::Compared => RecvFlags::empty(),
@@ -102,7 +102,7 @@ impl Pump {
         }
         if replies == Replies::Compared && !self.is_next(&buffer[..count]) {
             let after = self.received;
-            return Err(io::Error::other(format!("wrong reply behind {after} bytes")));
+            return Err(io::Error::other(format!("wrong reply after {after} bytes")));
         }
         self.received += count;
         Ok(true)

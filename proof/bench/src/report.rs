@@ -65,7 +65,7 @@ fn section(title: &str, caption: &str, table: &str) -> String {
 fn heading(measure: Measure) -> (&'static str, &'static str) {
     match measure {
         Measure::Burst => (
-            "Burst: a message on a connection of its own",
+            "Burst: a message on its own connection",
             "The server's CPU time for a message, in µs.",
         ),
         Measure::Stream => (
@@ -124,8 +124,8 @@ fn by_name(calls: &Calls) -> String {
     calls.collect::<Vec<_>>().join(", ")
 }
 
-/// What the README shows: a line for each server, and where the run was. Of each measure it is the first
-/// case; a column in which nothing was measured is left out.
+/// What the README shows: a line for each server with the first case of each measure, and where the run
+/// was. A column in which nothing was measured is left out.
 fn in_short(results: &Results) -> String {
     let servers = results.servers();
     let medians = |measure| {
@@ -173,7 +173,7 @@ fn title(server: &str) -> String {
     }
 }
 
-/// Markdown that can be read as it is: columns are aligned, but for the last.
+/// Markdown that can be read as it is: all columns but the last are aligned.
 pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let rule = vec!["---".to_string(); head.len()];

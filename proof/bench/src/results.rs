@@ -1,6 +1,6 @@
-//! What a run leaves behind: `results.tsv`, from which tables and plots are made.
+//! The results of a run: `results.tsv`, from which tables and plots are made.
 //!
-//! A line has its kind, what it is about, and its values, with tabs between them.
+//! A line has its kind, its subject, and its values, with tabs between them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) struct Results {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Figure {
     pub(crate) measure: Measure,
-    /// The sizes.
+    /// The sizes, as [`Job`](crate::plan::Job) prints them.
     pub(crate) case: String,
     pub(crate) server: String,
     /// A value for each round.
@@ -43,7 +43,7 @@ pub(crate) struct Calls {
 /// The rounds of a figure, summed up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Summary {
-    /// The middle one; of an even number the mean of the two in the middle.
+    /// The middle value; for an even number of values, the mean of the two in the middle.
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
@@ -94,7 +94,7 @@ impl Results {
 
     fn to_text(&self) -> String {
         let mut text = String::new();
-        // Nothing can go wrong when a string is written to.
+        // Writing to a string does not fail.
         for (name, value) in &self.facts {
             let _ = writeln!(text, "fact\t{name}\t{value}");
         }
@@ -113,7 +113,7 @@ impl Results {
         text
     }
 
-    /// Takes in a line; `None` if it is none of ours.
+    /// Takes in a line. `None` if it is not as this program writes it.
     fn add(&mut self, line: &str) -> Option<()> {
         match *line.split('\t').collect::<Vec<_>>() {
             ["fact", name, value] => self.facts.push((name.into(), value.into())),

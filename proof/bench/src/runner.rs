@@ -1,7 +1,7 @@
 //! Goes through a plan: one job after the other, round after round, server after server.
 //!
-//! Servers take turns within a round, and every round begins with another one (A B C, B C A, …): whatever
-//! changes on the machine meanwhile changes all of them alike.
+//! Servers take turns within a round, and every round begins with another server (A B C, B C A, …), so
+//! that a change on the machine affects all of them alike.
 
 use std::io;
 use std::process::ExitCode;
@@ -88,12 +88,12 @@ impl Runner {
         if self.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// The numbers of the servers that can do this.
+    /// The numbers of the servers that are measured with this job.
     fn suited(&self, job: Job) -> Vec<usize> {
         (0..self.peers.len()).filter(|number| job.suits(&self.peers[*number])).collect()
     }
 
-    /// Takes note of a failure and goes on, unless it is the user's wish to end.
+    /// Takes note of a failure and goes on, unless the user has interrupted the run.
     fn noted<T>(&mut self, what: &str, result: io::Result<T>) -> io::Result<Option<T>> {
         let Err(error) = result else { return result.map(Some) };
         interrupt::check()?;

@@ -64,8 +64,8 @@ impl Server {
         proc::processor_time(self.pid())
     }
 
-    /// Lets it go on and waits until all that was queued is done. No client reads meanwhile: no one
-    /// sleeps or is woken, and the server's time is for the work alone.
+    /// Lets it go on and waits until all that was queued is done. No client reads meanwhile, so that the
+    /// server wakes nobody, and its time is for the work alone.
     pub(crate) fn do_what_is_queued(&self) -> io::Result<()> {
         self.child.signal(Signal::CONT)?;
         self.rest()
@@ -78,13 +78,13 @@ impl Server {
         Ok(proc::processor_time(self.pid())?.saturating_sub(before))
     }
 
-    /// Waits until it has accepted so many connections: it may rest before its queue is empty.
+    /// Waits until it has accepted this many connections: it may rest before its queue is empty.
     pub(crate) fn wait_for_connections(&self, count: usize) -> io::Result<()> {
         let what = format!("{count} connections accepted");
         try_until(&what, PATIENCE, || Ok((proc::descriptors(self.pid())? >= count).then_some(())))
     }
 
-    /// Ends it; the number of log lines that it wrote, if it logs.
+    /// Ends it. Returns the number of log lines that it wrote, if it logs.
     pub(crate) fn end(mut self) -> Option<u64> {
         self.child.kill();
         self.log.take().and_then(|log| log.join().ok())

@@ -17,7 +17,7 @@ use crate::processors::Processors;
 use crate::pump::{Pump, Replies};
 use crate::server::Server;
 
-/// One connection in so many has said something before it is idle.
+/// One connection in this many has sent a line before it is idle.
 const TALKER_IN: usize = 100;
 /// Connections and repeats of the traced rounds: a traced call takes some 50 µs.
 const TRACED_BURST: (usize, u32) = (500, 2);
@@ -123,7 +123,7 @@ impl Bench {
         Ok(Pumped { bytes: blocks(mebibytes) * send_bytes * connections, time, processor_time })
     }
 
-    /// System calls for a message on a connection of its own.
+    /// System calls for a message on its own connection.
     pub(crate) fn burst_calls(&mut self, peer: &Peer) -> io::Result<Vec<(String, f64)>> {
         let (connections, repeats) = TRACED_BURST;
         let server = Server::start(peer, Mode::Oneshot, self.limits, self.processors)?;
@@ -164,7 +164,7 @@ struct Pumped {
     processor_time: f64,
 }
 
-/// Queues connections with a line each, again and again; the server's processor time.
+/// Queues connections with a line each, again and again. Returns the server's processor time.
 fn bursts(
     server: &Server,
     connections: usize,
@@ -187,7 +187,7 @@ fn bursts(
     Ok(time)
 }
 
-/// Sends a segment on each connection, again and again; the server's processor time.
+/// Sends a segment on each connection, again and again. Returns the server's processor time.
 fn rounds(
     server: &Server,
     clients: &mut [Client],

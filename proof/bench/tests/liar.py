@@ -29,7 +29,7 @@ def serve(connection):
         line = connection.recv(65536)
         if line:
             answer(connection, line)
-        # To close while more comes would be a reset, and destroy the lie.
+        # A close while more input comes would be a reset, which destroys the lie.
         while LIE != "short" and connection.recv(65536):
             pass
 

@@ -48,12 +48,12 @@ impl OwnedChild {
         self.pid
     }
 
-    /// The reading end of its stdout, once, if that is a pipe.
+    /// The reading end of its stdout, if that is a pipe. A second call returns `None`.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// The reading end of its stderr, once, if that is a pipe.
+    /// The reading end of its stderr, if that is a pipe. A second call returns `None`.
     pub fn stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
@@ -62,7 +62,7 @@ impl OwnedChild {
         Ok(kill_process(self.pid, signal)?)
     }
 
-    /// Stops it where it is, all its threads, until SIGCONT.
+    /// Stops all its threads where they are, until SIGCONT.
     pub fn stop(&self, patience: Patience) -> io::Result<()> {
         self.signal(Signal::STOP)?;
         proc::wait_until_stopped(self.pid, patience)

@@ -1,4 +1,4 @@
-//! Programs: where they are, how they are started, and those that run to their end.
+//! Programs: where they are, how to start them, and how to run one to its end.
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A program of another package, built here: cargo builds those of the tested package only.
+/// A program of another package. It is built here, because cargo builds only those of the tested one.
 pub fn build(package: &str) -> PathBuf {
     let directory = build_directory();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
@@ -50,7 +50,7 @@ pub fn without_settings(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What a program has left behind.
+/// The exit code and the output of a program that has ended.
 pub struct Finished {
     pub code: Option<i32>,
     pub stdout: String,

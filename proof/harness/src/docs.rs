@@ -1,4 +1,4 @@
-//! The documents that users read, held to the declarations of the keys.
+//! Checks the documents that users read against the declarations of the keys.
 
 use std::fs;
 use std::path::Path;

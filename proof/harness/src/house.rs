@@ -10,7 +10,7 @@ type Walls = BTreeMap<String, BTreeSet<String>>;
 /// Panics unless the sources of a crate use each other exactly as its `lib.rs` says, and without a
 /// circle.
 ///
-/// The list is the first block of `text` behind the heading "Who knows whom": a line for each
+/// The list is the first block of `text` after the heading "Who knows whom": a line for each
 /// module, as `round: config, stop`. A module stands above all that it uses, so there is no circle.
 /// What tests use does not count.
 pub fn assert_walls(crate_directory: &Path) {
@@ -99,7 +99,7 @@ fn code(source: &str) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that stand behind `crate::`: one, or several in braces.
+/// The modules after `crate::`: one, or several in braces.
 fn modules(path: &str) -> Vec<String> {
     let mut starts = vec![0];
     if path.starts_with('{') {

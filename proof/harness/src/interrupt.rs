@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM in a proof that runs for long: a flag at which every wait looks.
+//! Ctrl-C and SIGTERM in a proof that runs for long: they set a flag, which every wait checks.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

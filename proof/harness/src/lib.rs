@@ -1,4 +1,4 @@
-//! One kit for every proof.
+//! The kit that all proofs share.
 //!
 //! | module | what it is for |
 //! |---|---|
@@ -8,15 +8,15 @@
 //! | [`proc`], [`sockets`] | what the kernel tells of processes and of connections |
 //! | [`ports`] | where to listen, and where to connect from |
 //! | [`strace`] | system calls that fail, are late, or are counted |
-//! | [`command`] | where programs are, how they start, and those that run to their end |
+//! | [`command`] | where programs are, how to start them, how to run one to its end |
 //! | [`process`], [`server`] | a program with its log; the server, and how it is set up |
-//! | [`log_lines`] | a log: waited for, and asked about what it says |
+//! | [`log_lines`] | a log that grows: wait for a line, search the lines |
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
 //!
-//! What only tests use panics. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
-//! `wait::try_until` return errors, for programs that have to clean up.
+//! What only tests use panics when it fails. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
+//! `wait::try_until` return errors, because the programs that use them have to clean up.
 
 // A kit for tests is no public API: a test that fails panics, and every function may.
 #![allow(

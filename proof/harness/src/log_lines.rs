@@ -1,4 +1,4 @@
-//! The log of a process: gathered while it runs, and asked about what it says.
+//! The log of a process: gathered while it runs, and searched for lines.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -66,7 +66,7 @@ impl LogLines {
     }
 }
 
-/// The lines of a log, as bytes: what they contain is for the tests to judge.
+/// The lines of a log, as bytes: a test may want to see what is no text.
 #[derive(Default)]
 pub struct Log(pub Vec<Vec<u8>>);
 
@@ -80,12 +80,10 @@ impl Log {
         self.0.iter().map(|line| String::from_utf8_lossy(text(line)).into_owned()).collect()
     }
 
-    /// All lines that contain `text`.
     pub fn containing(&self, text: &str) -> Vec<String> {
         self.lines().filter(|line| line.contains(text)).collect()
     }
 
-    /// How many lines contain `text`.
     pub fn count(&self, text: &str) -> usize {
         self.containing(text).len()
     }
@@ -115,7 +113,7 @@ impl Log {
         assert_eq!(accepted, closed, "accepted and closed differ in\n{self}");
     }
 
-    /// Every `('ip', port)` that stands behind `event` where a line's text begins.
+    /// The `('ip', port)` of every line whose text begins with `event`.
     fn peers(&self, event: &str) -> Vec<String> {
         let peer_of = |text: String| {
             let (peer, _) = text.strip_prefix(event)?.strip_prefix("('")?.split_once(')')?;
@@ -138,7 +136,7 @@ impl fmt::Display for Log {
     }
 }
 
-/// The text of a line, behind time and level.
+/// The text of a line, without time and level.
 pub fn text(line: &[u8]) -> &[u8] {
     const COLUMN: usize = "2020-04-10 23:10:54 INFO     ".len();
     line.get(COLUMN..).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! A peer of the program that is tested: a blocking socket, and what can be done to it.
+//! A peer of the program that is tested: a blocking socket, and what a test can do with it.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -83,7 +83,7 @@ impl Peer {
         assert_eq!(sent, 1);
     }
 
-    /// Sends until there is no more room, and returns how much that was.
+    /// Sends until there is no more room, and returns the number of bytes.
     pub fn send_while_there_is_room(&mut self, bytes: &[u8]) -> usize {
         self.socket.set_nonblocking(true).expect("a socket can be");
         let mut sent = 0;
@@ -117,7 +117,7 @@ impl Peer {
         bytes
     }
 
-    /// Reads a line, behind which nothing else may come yet.
+    /// Reads a line. Bytes that have arrived after it would be lost.
     pub fn read_line(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(&self.socket).read_line(&mut line).expect("a line of text");
@@ -155,7 +155,7 @@ impl Peer {
         assert_same(&self.read(expected.len()), expected);
     }
 
-    /// Panics unless `expected` comes, and behind it a clean end.
+    /// Panics unless `expected` comes, and then a clean end.
     pub fn assert_gets(&mut self, expected: impl AsRef<[u8]>) {
         let (bytes, end) = self.read_to_end();
         assert_same(&bytes, expected.as_ref());
@@ -168,21 +168,21 @@ impl Peer {
         self.assert_reads(message);
     }
 
-    /// Sends a message and panics unless it comes back, and behind it a clean end.
+    /// Sends a message and panics unless it comes back, and then a clean end.
     pub fn assert_answers(&mut self, message: impl AsRef<[u8]>) {
         self.send(&message);
         self.assert_gets(message);
     }
 
-    /// Sends a message and the end of the output, and panics unless the message comes back, and behind it
-    /// a clean end.
+    /// Sends a message and the end of the output, and panics unless the message comes back, and then a
+    /// clean end.
     pub fn assert_answers_at_the_end(&mut self, message: impl AsRef<[u8]>) {
         self.send(&message);
         self.end_output();
         self.assert_gets(message);
     }
 
-    /// Waits until at least so many bytes have come and were not read; says how many.
+    /// Waits until at least this many bytes wait to be read, and returns how many there are.
     pub fn wait_for_input(&self, at_least: usize) -> usize {
         wait::until_some(&format!("{at_least} bytes of input"), || {
             let bytes = rustix::io::ioctl_fionread(&self.socket).expect("a socket can tell");
@@ -237,7 +237,7 @@ fn name(address: io::Result<SocketAddr>) -> String {
     format!("('{}', {})", address.ip(), address.port())
 }
 
-/// A line of so many bytes, the newline among them.
+/// A line of this many bytes, its newline included.
 pub fn line(bytes: usize) -> Vec<u8> {
     let mut line = vec![b'x'; bytes];
     line[bytes - 1] = b'\n';

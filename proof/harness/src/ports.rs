@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-/// The ports that are given out: below those that the kernel gives to outgoing connections
+/// The ports that are given out. They are below the ports that the kernel gives to outgoing connections
 /// (`ip_local_port_range`, from 32768 on), so that a server finds its port free again at a restart.
 const FIRST_PORT: u16 = 20_000;
 const PORT_COUNT: u16 = 12_000;
 
-/// A port of this host that nobody uses, another one with each call.
+/// A port of this host that nobody uses. Each call returns another port.
 pub fn free_port() -> io::Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Far from those of a process whose number is close to this one's.
+    // Processes with close numbers begin far apart.
     let first = process::id() % u32::from(PORT_COUNT) * 997;
     (0..PORT_COUNT)
         .filter_map(|_| {
@@ -43,8 +43,8 @@ impl Sources {
         address
     }
 
-    /// Begins a nonblocking connection from the next address, with a receive buffer of so many bytes if
-    /// the kernel's choice does not fit. On loopback the connection usually stands at once.
+    /// Begins a nonblocking connection from the next address. `receive_buffer` is the size of the
+    /// buffer, if the kernel's choice does not fit. On loopback the connection is usually made at once.
     pub fn connect(
         &mut self,
         server: SocketAddrV4,

@@ -41,8 +41,8 @@ pub fn wait_until_stopped(pid: Pid, patience: Patience) -> io::Result<()> {
     wait_for_activity("the process stopped", pid, Activity::Stopped, 1, patience)
 }
 
-/// Waits until a tracer holds the process in a system call. A signal makes a traced process stop for a
-/// moment too, hence the many looks.
+/// Waits until a tracer holds the process in a system call. A signal stops a traced process too, but
+/// only for a moment, so that one look is not enough.
 pub fn wait_until_held(pid: Pid, patience: Patience) -> io::Result<()> {
     wait_for_activity("the process held", pid, Activity::Stopped, 20, patience)
 }
@@ -52,7 +52,7 @@ pub fn wait_until_quiet(pid: Pid, patience: Patience) -> io::Result<()> {
     wait_for_activity("the process at rest", pid, Activity::Waiting, 2, patience)
 }
 
-/// Waits until so many looks in a row find the same.
+/// Waits until `looks` looks in a row find what is expected.
 fn wait_for_activity(
     what: &str,
     pid: Pid,
@@ -67,8 +67,8 @@ fn wait_for_activity(
     })
 }
 
-/// The time that the threads of the process have spent on a processor. The part of a thread that runs
-/// can be some milliseconds old: to be exact, read it when the process is quiet.
+/// The time that the threads of the process have spent on a processor. For a thread that runs it can be
+/// some milliseconds old: it is exact when the process is quiet.
 pub fn processor_time(pid: Pid) -> io::Result<Duration> {
     let times = of_threads(pid, "schedstat")?;
     let times: Option<Vec<u64>> =
@@ -102,7 +102,7 @@ fn open_descriptors(pid: Pid) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The descriptor limit that lets the process open just `more` descriptors beside those it has.
+/// The descriptor limit that lets the process open exactly `more` further descriptors.
 pub fn limit_for_more_descriptors(pid: Pid, more: usize) -> io::Result<u64> {
     let open = open_descriptors(pid)?;
     let mut free = (0..).filter(|number| !open.contains(number));
@@ -134,7 +134,7 @@ pub fn catches(pid: Pid, signal: Signal) -> io::Result<bool> {
     Ok(caught & (1 << (signal.as_raw() - 1)) != 0)
 }
 
-/// The child of a process that runs `program`, once it does: one that was just forked does not.
+/// Waits for a child that runs `program`. A child that was just forked does not run it yet.
 pub fn wait_for_child(parent: Pid, program: &str) -> Pid {
     wait::until_some(&format!("a child that runs {program}"), || {
         let children = of_threads(parent, "children").ok()?.concat();
@@ -179,7 +179,7 @@ fn strange(what: &str) -> io::Error {
     io::Error::other(format!("{what} is not as expected"))
 }
 
-/// The state in `stat`. It stands behind the program's name, which can hold anything.
+/// The state in `stat`. It follows the program's name, which can hold anything.
 fn state(text: &str) -> io::Result<char> {
     let state = text.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
     state.ok_or_else(|| strange("stat"))
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_stands_behind_any_program_name() {
+    fn the_state_is_found_after_any_program_name() {
         assert_eq!(state("42 (a) b (c) S 1 42 42 0").unwrap(), 'S');
         assert!(state("42 (a").is_err());
     }
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(combine(&['T', 't']), Activity::Stopped);
     }
 
-    /// Threads that begin and end all the time are in the way of every look at them.
+    /// Threads that begin and end meanwhile must not make a look fail.
     #[test]
     fn own_time_grows_with_work_while_threads_come_and_go() {
         let me = rustix::process::getpid();

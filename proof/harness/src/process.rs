@@ -1,4 +1,4 @@
-//! A program that a test runs, with its log. What does not work panics.
+//! A program that a test runs, with its log. Every failure panics.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -14,7 +14,7 @@ use crate::wait::PATIENCE;
 /// A running process. Dropping it kills it.
 pub struct Process {
     child: OwnedChild,
-    /// `None` where it is not gathered here.
+    /// `None` if the log goes elsewhere.
     log: Option<LogLines>,
 }
 
@@ -26,8 +26,8 @@ impl Process {
         Process { child, log: Some(log) }
     }
 
-    /// Starts a program with a log that the caller reads, or does not. Takes the command as a whole: it
-    /// keeps its end of a pipe open, so that the pipe's reader would never see an end.
+    /// Starts a program whose log goes elsewhere. The command is dropped here: as long as it lives, it
+    /// keeps its end of a pipe open, and the pipe's reader would never see an end.
     pub fn start_with_log(mut command: Command, log: impl Into<Stdio>) -> Process {
         Process { child: spawn(command.stderr(log)), log: None }
     }
@@ -64,7 +64,7 @@ impl Process {
         proc::resident_bytes(self.pid()).expect("the process runs")
     }
 
-    /// Panics if the memory has grown by so many bytes, `since` it was measured.
+    /// Panics if the memory has grown by `bytes` or more from `since`, an earlier measurement.
     pub fn assert_grown_by_less_than(&self, bytes: usize, since: u64) {
         let grown = self.resident_bytes().saturating_sub(since);
         assert!(grown < bytes as u64, "{grown} bytes more");

@@ -23,7 +23,7 @@ impl ScratchFile {
         ScratchFile(path)
     }
 
-    /// As text.
+    /// The path as text.
     pub fn path(&self) -> &str {
         self.0.to_str().expect("a plain path")
     }

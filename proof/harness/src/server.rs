@@ -22,8 +22,8 @@ impl Setup {
         Setup::of(&program("echo-reactor"))
     }
 
-    /// The defaults, but for the address, and without the deadlines that a slow machine could let
-    /// pass in the middle of a test.
+    /// The defaults, except for the address, and without deadlines: on a slow machine they could pass in
+    /// the middle of a test.
     pub fn of(program: &Path) -> Setup {
         let words = vec![program.to_str().expect("a plain path").to_owned()];
         let setup = Setup { words, settings: Vec::new() };
@@ -36,12 +36,11 @@ impl Setup {
         self.variable(&format!("SERVER_{}", key.to_uppercase()), value.to_string())
     }
 
-    /// As many messages on a connection as its peer sends.
+    /// Sets no limit to the messages of a connection.
     pub fn unlimited(self) -> Setup {
         self.set("messages_per_connection", 0)
     }
 
-    /// Sets the level of the log.
     pub fn log_level(self, level: &str) -> Setup {
         self.variable("RUST_LOG", level.to_owned())
     }
@@ -74,7 +73,7 @@ impl Setup {
         Server { process, port }
     }
 
-    /// Starts the server with a log that the caller reads, or does not.
+    /// Starts the server with a log that goes elsewhere.
     pub fn start_with_log(self, log: impl Into<Stdio>) -> Server {
         let process = Process::start_with_log(self.command(), log);
         let port = sockets::wait_for_listener(process.pid());

@@ -1,5 +1,5 @@
-//! What the kernel tells of connections: in `/proc/net/tcp` (`proc_net(5)`), of the server's side of
-//! them, and about a socket of this process.
+//! What the kernel tells of connections: of the server's side in `/proc/net/tcp` (`proc_net(5)`), and
+//! of a socket of this process.
 //!
 //! What a test has sent has not always arrived when the call returns, not even on loopback: on a
 //! busy machine the kernel moves it later.
@@ -18,7 +18,7 @@ const SYN_SENT: &str = "02";
 const FIN_WAIT_1: &str = "04";
 const CLOSE_WAIT: &str = "08";
 const LISTEN: &str = "0A";
-/// With its neighbours, for it is looked for in the whole line.
+/// With its neighbours, because the whole line is searched for it.
 const TIME_WAIT: &str = " 06 00000000:00000000 ";
 
 struct Row {
@@ -35,7 +35,7 @@ struct Row {
 /// Whether all that was written to a socket is on its way: on this machine it arrives within moments.
 pub fn is_all_sent(socket: &impl AsFd) -> bool {
     let options = SockRef::from(socket);
-    // With this mark it counts as writable only if nothing waits to be sent; 0 takes it away.
+    // With this mark the socket is writable only if nothing waits to be sent. 0 removes the mark.
     let is_marked = options.set_tcp_notsent_lowat(1).is_ok();
     let mut writable = [PollFd::new(socket, PollFlags::OUT)];
     let is_writable = poll(&mut writable, Some(&Timespec::default())) == Ok(1);
@@ -75,7 +75,7 @@ pub fn wait_for_unread(port: u16, bytes: usize) {
     wait::until(&format!("{bytes} unread bytes"), || unread_bytes(port) == bytes);
 }
 
-/// Waits until the server at `port` has ended the output of a connection whose peer has not got it all.
+/// Waits until the server at `port` has ended an output that its peer has not got in full.
 pub fn wait_for_end_on_its_way(port: u16) {
     let is_ended = |row: Row| row.local_port == port && row.state == FIN_WAIT_1;
     wait::until("the end of an output on its way", || rows().any(is_ended));
@@ -110,7 +110,7 @@ fn sockets_of(pid: Pid) -> Vec<String> {
 
 fn rows() -> impl Iterator<Item = Row> {
     let text = fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
-    // After a busy test these are tens of thousands, and no test asks for them.
+    // After a busy test there are tens of thousands of these, and no test asks for them.
     let lines = text.lines().skip(1).filter(|line| !line.contains(TIME_WAIT));
     lines.filter_map(row).collect::<Vec<Row>>().into_iter()
 }

@@ -10,7 +10,7 @@ use crate::child::OwnedChild;
 use crate::command::is_available;
 use crate::server::Setup;
 
-/// With a filter in the kernel no other calls than those that are traced stop the process.
+/// With a filter in the kernel, only the calls that are traced stop the process.
 const STRACE: [&str; 3] = ["strace", "-f", "--seccomp-bpf"];
 
 /// Whether `strace` can make system calls fail here.
@@ -24,8 +24,8 @@ pub fn can_count() -> bool {
     is_available(&["strace", "-c", "-o", "/dev/null", "true"])
 }
 
-/// A server some of whose system calls return something else, or late, from the start; `None` where
-/// `strace` can't do that.
+/// A server that has a fault from the start: some system calls return something else, or are late.
+/// `None` where `strace` can't do that.
 pub fn with_faults(fault: &str) -> Option<Setup> {
     if !can_inject_faults() {
         return None;
@@ -70,7 +70,7 @@ impl Tracer {
         }
     }
 
-    /// Detaches; what was counted, by the calls' names.
+    /// Detaches, and returns the number of calls by name.
     pub fn counts(mut self) -> io::Result<BTreeMap<String, u64>> {
         self.strace.signal(Signal::INT)?;
         let mut text = String::new();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_table_is_an_error_and_none_has_no_counts() {
+    fn a_strange_table_is_an_error_and_no_table_means_no_calls() {
         assert!(parse("------ -\n 1 2 3 many read\n------ -\n").is_err());
         assert!(parse("strace: Process 1 detached\n").unwrap().is_empty());
     }

@@ -29,7 +29,8 @@ impl StuckPeer {
         wait::until("the peer stuck", || {
             let count = peer.send_while_there_is_room(&input[sent.len()..]);
             sent.extend_from_slice(&input[sent.len()..sent.len() + count]);
-            // The server answers others while this one finds no room: it does not read from it.
+            // The server answers another peer while this peer finds no room, so it does not read from
+            // this peer any more.
             Peer::connect(server.port).assert_answers_at_the_end("ping\n");
             count == 0
         });

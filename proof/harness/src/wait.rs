@@ -39,7 +39,7 @@ pub fn try_until<T, E: From<io::Error>>(
     }
 }
 
-/// The same for tests: panics where the other fails.
+/// The same for tests: panics where [`try_until`] fails.
 pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let found = try_until(what, PATIENCE, || Ok::<_, io::Error>(look()));
     found.unwrap_or_else(|error| panic!("{error}"))

@@ -11,7 +11,7 @@ Runs echo-reactor for a while under mixed load and faults at once.
 
 Usage: echo-soak [OPTION]...
 
-  --minutes N       for how long; 0.5 is half a minute (default 10)
+  --minutes N       how long it runs; 0.5 is half a minute (default 10)
   --server PATH     the server's program (default target/release/echo-reactor)
   --out DIR         where soak.svg goes (default target/soak)
   --help

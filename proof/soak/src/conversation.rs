@@ -24,7 +24,6 @@ const SHOWN_BYTES: usize = 60;
 /// Why a conversation ended before its time.
 #[derive(Debug)]
 pub(crate) enum Cut {
-    /// The round is over.
     RoundOver,
     /// The server closed it, and was allowed to: the peer was too slow, or the server leaves.
     Allowed,
@@ -72,7 +71,7 @@ impl<'a> Conversation<'a> {
         self.socket.write_all(bytes).map_err(|error| self.early(&error.to_string()))
     }
 
-    /// Sends a message with a pause behind each byte.
+    /// Sends a message with a pause after each byte.
     pub(crate) fn drip(&mut self, message: &[u8], pause: Duration) -> Outcome {
         let begun = Instant::now();
         for byte in message {
@@ -83,7 +82,7 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Sends `bytes`, and does not wait with `talk` until they have left.
+    /// Sends `bytes`, and talks at the same time.
     pub(crate) fn send_during(
         &mut self,
         bytes: &[u8],
@@ -92,7 +91,7 @@ impl<'a> Conversation<'a> {
         let output = self.socket.try_clone();
         let mut output = output.map_err(|error| self.early(&error.to_string()))?;
         thread::scope(|scope| {
-            // If this fails, replies will be missing.
+            // If this fails, replies will be missing, which is noticed.
             scope.spawn(move || output.write_all(bytes));
             let outcome = talk(self);
             if outcome.is_err() {
@@ -147,7 +146,7 @@ impl<'a> Conversation<'a> {
         self.socket.shutdown(Shutdown::Write).map_err(|error| self.early(&error.to_string()))
     }
 
-    /// Does nothing for this time. When the server has left, what it has sent is still to be read.
+    /// Does nothing for this time. After the server has left, its replies are still to be read.
     pub(crate) fn pause(&self, time: Duration) -> Outcome {
         let goes_on = self.round.pause(time) || self.round.server_leaves();
         if goes_on { Ok(()) } else { Err(Cut::RoundOver) }
@@ -191,7 +190,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Now it is this peer that acts.
+    /// This peer acts now.
     fn end_silence(&mut self) {
         self.longest_silence = self.longest_silence.max(self.active.elapsed());
         self.active = Instant::now();
@@ -219,7 +218,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Connects from `source`: each peer has an address of its own, so that its ports do not run out.
+/// Connects from `source`. Each peer has another address, so that its ports do not run out.
 fn connect(source: Ipv4Addr, round: &Round) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((source, 0)).into())?;

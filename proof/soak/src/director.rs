@@ -1,5 +1,5 @@
-//! The run: one life of the server, in rounds of load and faults. Behind each round is a quiet point,
-//! at which no connection is open; behind the last, SIGTERM comes under load.
+//! The run: one life of the server, in rounds of load and faults. After each round there is a quiet
+//! point, at which no connection is open. At the end the server gets SIGTERM under load.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -28,9 +28,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// Patience with what should happen at once, on a machine that is busy with other work. The pause
 /// between two looks is in [`Director::look`].
 const PATIENCE: Patience = Patience { limit: Duration::from_secs(20), pause: Duration::ZERO };
-/// How much longer than the drain an exit may take: the last lines of the log have 200 ms of it.
+/// How much longer than the drain an exit may take. The last lines of the log may take 200 ms of it.
 const EXIT_SLACK: Duration = Duration::from_secs(2);
-/// A round lasts about so long.
+/// About how long a round lasts.
 const ROUND: Duration = Duration::from_secs(8);
 /// How long there is load before SIGTERM.
 const LAST_LOAD: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ struct Active {
     begun: Duration,
     /// Up to which part of the round it lasts.
     to: f64,
-    /// By [`Round::logged_bytes`], at its begin.
+    /// [`Round::logged_bytes`] when it began.
     logged_before: u64,
 }
 
@@ -88,8 +88,8 @@ impl Director {
         self.under_load(&round, |director| director.leave(&round))
     }
 
-    /// Does `work` while all peers talk. If it fails, the run is over, and the server is killed: peers
-    /// need not wait for replies.
+    /// Does `work` while all peers talk. If it fails, the run is over, and the server is killed, so that
+    /// no peer waits for a reply.
     fn under_load(
         &mut self,
         round: &Round,
@@ -113,7 +113,7 @@ impl Director {
     /// Lets the faults have their time, until `end`.
     fn disturb(&mut self, faults: &[Planned], end: Duration, round: &Round) -> io::Result<()> {
         let begin = self.now();
-        // On a machine that is late, a round may have no time left.
+        // On a slow machine, a round may have no time left.
         let length = end.saturating_sub(begin).max(LOOK_EVERY);
         let mut waiting = faults.to_vec();
         let mut active: Vec<Active> = Vec::new();
@@ -137,7 +137,7 @@ impl Director {
             for Active { fault, .. } in &active {
                 fault.go_on(&self.server)?;
             }
-            // A server that has died is the cause of what its peers complain of.
+            // If the server has died, that is the cause of its peers' complaints.
             let violation = round.violation();
             self.look()?;
             fail(violation)?;
@@ -154,8 +154,8 @@ impl Director {
         })?;
         let look = self.look_closely()?;
         self.record.quiet_points.push(look);
-        // The log is read to here once it tells of a connection that came last. If it is still so full
-        // that it drops this line, another one has to come.
+        // The log is read up to here once it tells of a new connection. If the log is still full and
+        // drops this line, another connection has to come.
         let (mut last, mut next) = (String::new(), self.now());
         self.wait_for("a close for each accept in the log", |director| {
             if director.now() >= next {
@@ -207,8 +207,8 @@ impl Director {
         })
     }
 
-    /// What every wait consists of: a short sleep, and a look at what can go wrong; a sample and a line
-    /// of progress when they are due.
+    /// One step of every wait: a short sleep, a look at what can go wrong, and a sample and a line of
+    /// progress when they are due.
     fn look(&mut self) -> io::Result<()> {
         thread::sleep(LOOK_EVERY);
         interrupt::check()?;

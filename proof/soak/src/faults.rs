@@ -13,17 +13,17 @@ pub(crate) enum Fault {
     Stopped,
     /// SIGWINCH, over and over.
     Signals,
-    /// Nobody reads the log, for so long that the server has to drop lines.
+    /// Nobody reads the log, until the server has to drop lines.
     LogUnread,
-    /// So few descriptors that it can't accept all who come.
+    /// Too few descriptors to accept every peer.
     FewDescriptors,
 }
 
 /// A fault, and when it begins and ends, as parts of a round.
 pub(crate) type Planned = (Fault, f64, f64);
 
-/// The rounds, over and over. The log is unread in the first one already: the buffer in which it waits
-/// stays as large as it was, and later quiet points are compared with the first ones.
+/// The rounds, which are repeated. In the first one already the log is unread: the buffer for the log
+/// stays large from then on, and later quiet points are compared with the first ones.
 pub(crate) const ROUNDS: [&[Planned]; 3] = [
     &[(Fault::LogUnread, 0.10, 0.70), (Fault::Signals, 0.30, 0.50)],
     &[
@@ -71,12 +71,12 @@ impl Fault {
         }
     }
 
-    /// Goes on, every few milliseconds.
+    /// Called every few milliseconds while it lasts.
     pub(crate) fn go_on(self, server: &Server) -> io::Result<()> {
         if self == Self::Signals { server.process.signal(Signal::WINCH) } else { Ok(()) }
     }
 
-    /// Whether it has done its work, after so many bytes in the log.
+    /// Whether it has done its work, if this many bytes were logged meanwhile.
     pub(crate) fn may_end(self, logged_bytes: u64) -> bool {
         self != Self::LogUnread || logged_bytes >= LOG_KEPT_BYTES
     }

@@ -1,4 +1,4 @@
-//! The server's log: read in a thread of its own, except while nobody is to read it, and accounted for.
+//! The server's log. A thread reads it, except while it has to stay unread, and counts what it says.
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
@@ -66,7 +66,6 @@ pub(crate) struct Account {
     pub(crate) port: u16,
     /// Whether it accepts, and so has begun its work.
     pub(crate) accepts: bool,
-    /// Sockets that were accepted.
     accepted: u64,
     /// Lines that were dropped for a slow reader.
     dropped: u64,
@@ -110,15 +109,15 @@ impl Account {
         }
     }
 
-    /// What must not be found while no connection is open: more accepts without their close, and closes
-    /// without their accept, than lines that were dropped.
+    /// A complaint if more lines are missing than were dropped. While no connection is open, a line is
+    /// missing for each accept without its close, and for each close without its accept.
     pub(crate) fn missing(&self) -> Option<String> {
         let missing: u64 = self.open.values().map(|count| count.unsigned_abs()).sum();
         let (peer, _) = self.open.iter().next().filter(|_| missing > self.newly_dropped)?;
         Some(format!("{missing} accepts and closes lack the other, one of {peer}"))
     }
 
-    /// What is missing until now is explained, and explains nothing that comes.
+    /// Forgets the lines that are missing and those that were dropped: they explain nothing that comes.
     pub(crate) fn settle(&mut self) {
         self.open.clear();
         self.newly_dropped = 0;

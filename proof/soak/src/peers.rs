@@ -1,4 +1,4 @@
-//! The load: what each kind of peer does with a connection, over and over, in a thread of its own.
+//! The load: what each kind of peer does with one connection after the other. Each peer is a thread.
 
 use std::net::Ipv4Addr;
 use std::ops::{AddAssign, Range};
@@ -12,7 +12,6 @@ use crate::conversation::{Conversation, Cut, Outcome};
 use crate::round::Round;
 use crate::server::{MESSAGE_MAX_BYTES, MESSAGES_PER_CONNECTION};
 
-/// A kind of peers.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     peers: usize,
@@ -56,7 +55,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// Lets all peers talk until the round is over. What they have done, by kind.
+/// Lets all peers talk until the round is over. Returns what they have done, by kind.
 pub(crate) fn load(round: &Round) -> Tallies {
     thread::scope(|scope| {
         // 127.0.0.1 is the director's.
@@ -97,7 +96,7 @@ impl Kind {
     }
 }
 
-/// A peer that comes alone, with one message; its address, as the server's log shows it.
+/// Connects once, sends one message, and returns this peer's address as the server's log shows it.
 pub(crate) fn knock(round: &Round) -> Result<String, Cut> {
     let mut peer = Conversation::begin(Ipv4Addr::LOCALHOST, round)?;
     one_message(&mut peer, &mut Rng::new())?;
@@ -145,7 +144,7 @@ fn pipeline(peer: &mut Conversation, rng: &mut Rng) -> Outcome {
     peer.expect_end()
 }
 
-/// Ends its output right behind its messages; the last one has no newline.
+/// Ends its output right after its messages. The last message has no newline.
 fn half_close(peer: &mut Conversation, rng: &mut Rng) -> Outcome {
     let mut messages: Vec<_> =
         (0..rng.usize(1..6)).map(|_| message(rng.usize(24..600), rng)).collect();
@@ -210,7 +209,7 @@ fn reset(peer: &mut Conversation, rng: &mut Rng) -> Outcome {
     Ok(())
 }
 
-/// Sends a message that is too long behind good ones.
+/// Sends good messages, and then a message that is too long.
 fn too_long(peer: &mut Conversation, rng: &mut Rng) -> Outcome {
     let messages: Vec<_> = (0..rng.usize(0..4)).map(|_| message(100, rng)).collect();
     let excess = rng.usize(1..2 * MESSAGE_MAX_BYTES);
@@ -219,7 +218,8 @@ fn too_long(peer: &mut Conversation, rng: &mut Rng) -> Outcome {
     peer.expect_end()
 }
 
-/// A message of `length` bytes, its newline included, like no other: its reply can't pass for another's.
+/// A message of `length` bytes, its newline included. No two are equal, so that no reply can pass for
+/// another.
 fn message(length: usize, rng: &mut Rng) -> Vec<u8> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

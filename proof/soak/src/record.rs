@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::faults::Fault;
 use crate::peers::Tallies;
 
-/// More growth than this is not flat, in bytes: the memory of a process that leaks nothing moves by
-/// less, with the load that happened to be there.
+/// Memory that grows by more than this, in bytes, is not flat. Without a leak it changes by less, with
+/// the load of the moment.
 pub(crate) const GROWTH_MAX_BYTES: u64 = 1_048_576;
 
 /// One look at the server's process.
@@ -33,7 +33,7 @@ pub(crate) struct Record {
     pub(crate) descriptors_at_start: usize,
     /// Once a second, or less often in a run of hours.
     pub(crate) samples: Vec<Look>,
-    /// When no connection is open, behind each round.
+    /// When no connection is open, after each round.
     pub(crate) quiet_points: Vec<Look>,
     pub(crate) faults: Vec<Span>,
     /// How long the server took to leave.
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_flat_or_it_is_not() {
+    fn memory_that_grows_too_much_is_a_complaint() {
         let record = |kibibytes: [u64; 6]| {
             let quiet_points = kibibytes.map(|size| Look {
                 at: Duration::ZERO,

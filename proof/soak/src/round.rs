@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How much of a message the server's log shows, in bytes.
 const LOG_SHOWS_BYTES: usize = 512;
-/// The rest of such a line in the log is at least this long, in bytes.
+/// The rest of a line about a message is at least this long, in bytes.
 const LOG_LINE_BYTES: usize = 90;
 
 pub(crate) struct Round {
@@ -64,7 +64,7 @@ impl Round {
         self.logged_bytes.fetch_add(logged as u64, Ordering::Relaxed);
     }
 
-    /// What the messages that are answered have added to the server's log: at least so much.
+    /// What the answered messages have added to the server's log, at least.
     pub(crate) fn logged_bytes(&self) -> u64 {
         self.logged_bytes.load(Ordering::Relaxed)
     }

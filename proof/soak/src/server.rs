@@ -15,7 +15,7 @@ use crate::log::Log;
 
 /// Fewer than the peers would have open, so that some have to wait.
 const CONNECTIONS_MAX: usize = 46;
-/// Together longer than what the buffers of a peer that does not read hold.
+/// Together, these messages are longer than the buffers of a peer that does not read.
 pub(crate) const MESSAGES_PER_CONNECTION: usize = 400;
 /// The default.
 pub(crate) const MESSAGE_MAX_BYTES: usize = 16_384;
@@ -65,7 +65,7 @@ impl Server {
         proc::resident_bytes(self.process.pid())
     }
 
-    /// Lets it have so many descriptors, until [`Self::end_shortage`].
+    /// Limits its descriptors to this many, until [`Self::end_shortage`].
     pub(crate) fn begin_shortage(&mut self, descriptors: usize) -> io::Result<()> {
         self.descriptor_limit = proc::limit_descriptors(self.process.pid(), descriptors as u64)?;
         Ok(())
