@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use echo_common::settings::Settings;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::config::{ClientId, Config};
@@ -25,11 +25,13 @@ const STOP_GRACE: Duration = Duration::from_millis(300);
 /// How long the last line may take when the process ends without its worker.
 const LAST_LINE_GRACE: Duration = Duration::from_millis(100);
 
-/// Catches the signals that end the program. A signal that comes before [`run`] is not lost.
+/// Catches the signals that end the program. A signal that comes before [`run`] is not lost. A log that
+/// has reached a limit on the size of files ends nothing: the signal that comes with that is ignored.
 ///
 /// # Errors
 /// The system has no descriptor left.
 pub fn catch_signals() -> io::Result<Signals> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     Signals::new([SIGTERM, SIGINT])
 }
 

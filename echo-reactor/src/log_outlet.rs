@@ -57,8 +57,8 @@ struct Shared {
 /// How to write to stderr without waiting.
 enum Sink {
     /// A pipe or a terminal, opened anew: to set `O_NONBLOCK` on the inherited descriptor would set
-    /// it for every other process that shares it.
-    Reopened(File),
+    /// it for every other process that shares it. A terminal that is gone no longer looks like one.
+    Reopened { file: File, is_terminal: bool },
     /// A socket: each call has a flag against waiting.
     Stream,
     /// A socket that keeps each write as one record, or refuses it.
@@ -107,10 +107,7 @@ impl LogOutlet {
 
     /// There may be room again.
     pub fn unblock(&self) {
-        let mut shared = self.lock();
-        if shared.state == State::Blocked {
-            shared.state = State::Flowing;
-        }
+        self.lock().unblock();
     }
 
     /// Writes out what the reader takes.
@@ -159,23 +156,26 @@ impl Write for LogOutlet {
 
 impl Shared {
     fn take(&mut self, record: &[u8]) {
-        let is_full = |shared: &Shared| shared.waiting.len() + record.len() > WAITING_MAX_BYTES;
         self.unwritten += record.len();
         if self.unwritten >= WRITE_EVERY_BYTES {
-            if is_full(self) && self.state == State::Blocked {
-                // The event that tells of room is seen in the next turn, but the reader may have made
-                // room by now: try before a line is dropped.
-                self.state = State::Flowing;
-            }
+            // The event that tells of room is seen in the next turn, but the reader may have made room
+            // by now.
+            self.unblock();
             self.write_out();
         }
         if self.state == State::Gone {
             return;
         }
-        if is_full(self) {
+        if self.waiting.len() + record.len() > WAITING_MAX_BYTES {
             self.dropped += 1;
         } else {
             self.waiting.extend_from_slice(record);
+        }
+    }
+
+    fn unblock(&mut self) {
+        if self.state == State::Blocked {
+            self.state = State::Flowing;
         }
     }
 
@@ -243,16 +243,17 @@ impl Sink {
             return Sink::Inherited;
         }
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-        OpenOptions::new()
-            .write(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(STDERR)
-            .map_or(Sink::Inherited, Sink::Reopened)
+        let mut options = OpenOptions::new();
+        let reopened = options.write(true).custom_flags(flags.bits().cast_signed()).open(STDERR);
+        reopened.map_or(Sink::Inherited, |file| {
+            let is_terminal = file.is_terminal();
+            Sink::Reopened { file, is_terminal }
+        })
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Sink::Reopened(file) => (&*file).write(bytes),
+            Sink::Reopened { file, .. } => (&*file).write(bytes),
             Sink::Stream | Sink::Datagrams => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 Ok(rustix::net::send(self.descriptor(), bytes, flags)?)
@@ -271,7 +272,7 @@ impl Sink {
     }
 
     fn is_terminal(&self) -> bool {
-        matches!(self, Sink::Reopened(file) if file.is_terminal())
+        matches!(self, Sink::Reopened { is_terminal: true, .. })
     }
 
     fn wait_for_room(&self, timeout: Duration) {
@@ -283,7 +284,7 @@ impl Sink {
 
     fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
-            Sink::Reopened(file) => file.as_fd(),
+            Sink::Reopened { file, .. } => file.as_fd(),
             Sink::Stream | Sink::Datagrams | Sink::Inherited => stderr(),
         }
     }

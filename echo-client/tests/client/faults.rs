@@ -1,5 +1,6 @@
 //! What the client does when the server is not there, goes away, or does not do its work.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use echo_harness::command::{is_available, program, without_settings};
 use echo_harness::process::Process;
+use echo_harness::scratch::ScratchFile;
 
 use crate::client::{FIRST, client_of, echo, free_address, listen, receive, start};
 
@@ -205,4 +207,19 @@ fn a_closed_log_does_no_harm() {
     let client = Process::start_with_log(client_of(&address, &["loop_amount: 1"]), writer);
     assert_eq!(echo(&listener), FIRST);
     client.wait().assert_left_with(0);
+}
+
+#[test]
+fn a_log_that_may_not_grow_does_no_harm() {
+    let (listener, address) = listen();
+    let log = ScratchFile::new("log", "");
+    let mut shell = without_settings("sh");
+    shell.args(["-c", "ulimit -f 0 && exec \"$0\" \"$@\""]).arg(program("echo-client"));
+    shell.args(["--config", "/dev/null", "--loop-amount", "2", "--loop-period", "0s"]);
+    shell.args(["--server-address", &address.to_string()]);
+    let client = Process::start_with_log(shell, File::create(&log).expect("a file"));
+    assert_eq!(echo(&listener), FIRST);
+    echo(&listener);
+    client.wait().assert_left_with(0);
+    assert_eq!(log.content(), "");
 }

@@ -1,16 +1,18 @@
 //! SIGTERM and SIGINT, whatever the client is doing.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 
 use echo_harness::command::{is_available, program, without_settings};
 use echo_harness::proc::{self, Activity};
 use echo_harness::process::{Ended, Process};
+use echo_harness::scratch::fill;
 use echo_harness::{sockets, wait};
 
 use crate::client::{client_of, echo, free_address, listen, receive, start};
@@ -69,11 +71,8 @@ fn in_a_connect() {
 #[test]
 fn in_a_log_line_that_nobody_reads() {
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
-    let flags = fcntl_getfl(&writer).expect("flags");
-    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("flags");
-    while (&writer).write(&[b'.'; 4096]).is_ok() {}
-    while (&writer).write(b".").is_ok() {}
-    fcntl_setfl(&writer, flags).expect("flags");
+    let writer = File::from(OwnedFd::from(writer));
+    fill(&writer);
     let client = Process::start_with_log(client_of(&free_address(), &[]), writer);
     let is_ready = || proc::catches(client.pid(), Signal::TERM).expect("the client runs");
     wait::until("the handler", is_ready);

@@ -267,19 +267,30 @@ fn idle_clients_do_not_delay_the_exit() {
 }
 
 #[test]
-fn both_signals_drain() {
-    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
-        let server = Setup::new().start();
+fn each_signal_that_asks_to_leave_drains() {
+    for (signal, name) in
+        [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT"), (Signal::HUP, "SIGHUP")]
+    {
+        let server = Setup::new().unlimited().start();
+        let mut open = Peer::connect(server.port);
+        open.assert_echoes("known to the server\n");
+        let frozen = server.freeze();
+        open.send("the last\n");
+        sockets::wait_for_unread(server.port, "the last\n".len());
         server.signal(signal);
+        drop(frozen);
+        open.assert_gets("the last\n");
         let ended = server.wait();
         ended.assert_left_with(0);
-        ended.log.assert_contains(&format!("{name} received: draining 0 connections within 700ms"));
+        ended.log.assert_contains(&format!("{name} received: draining 1 connection within 700ms"));
+        ended.log.assert_ends_with(&["All sockets closed, server stopped"]);
     }
 }
 
 #[test]
 fn a_second_signal_ends_the_drain() {
-    for (signal, code) in [(Signal::TERM, 128 + 15), (Signal::INT, 128 + 2)] {
+    for (signal, code) in [(Signal::TERM, 128 + 15), (Signal::INT, 128 + 2), (Signal::HUP, 128 + 1)]
+    {
         let mut server = patient().start();
         let mut stuck = StuckPeer::connect(&server);
         server.signal(Signal::TERM);

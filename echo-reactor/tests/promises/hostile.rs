@@ -68,9 +68,10 @@ fn signals_that_mean_nothing_change_nothing() {
     let server = Setup::new().unlimited().start();
     let pid = server.pid();
     let mut peer = Peer::connect(server.port);
+    let signals = [Signal::USR1, Signal::WINCH, Signal::STOP, Signal::USR2, Signal::CONT];
     let storm = thread::spawn(move || {
         for _ in 0..200 {
-            for signal in [Signal::WINCH, Signal::STOP, Signal::WINCH, Signal::CONT] {
+            for signal in signals {
                 kill_process(pid, signal).expect("the server runs");
             }
         }

@@ -1,20 +1,11 @@
-//! What the log says, and what happens when nobody reads it.
+//! What the log says, and what it leaves out.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, PipeReader, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::fs::File;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
-
-use echo_harness::command::is_available;
-use echo_harness::log_lines::{Log, LogLines};
-use echo_harness::peer::{Peer, line};
+use echo_harness::peer::{Peer, all_read, all_send};
 use echo_harness::scratch::ScratchFile;
-use echo_harness::server::{Server, Setup};
-use echo_harness::strace::{Tracer, can_inject_faults};
+use echo_harness::server::Setup;
 
 /// Lines of one connection: accepted, message, closed.
 const LINES_PER_CONNECTION: usize = 3;
@@ -85,214 +76,57 @@ fn nothing_that_a_peer_sends_gets_into_the_log_as_it_is() {
     assert!(longest < Some(4 * 512 + 200), "{longest:?}");
 }
 
-/// More lines than a pipe and the server's own buffer hold.
-const FLOOD: usize = 5000;
-
-/// One connection on which `count` messages go forth and back.
-fn talk(server: &Server, count: usize) {
-    let mut peer = Peer::connect(server.port);
-    (0..count).for_each(|_| peer.assert_echoes(line(501)));
-    peer.end_output();
-    peer.assert_gets("");
-}
-
-fn pipe() -> (PipeReader, OwnedFd) {
-    let (reader, writer) = io::pipe().expect("a pipe");
-    (reader, writer.into())
-}
-
-fn socket_pair() -> (UnixStream, OwnedFd) {
-    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
-    (reader, writer.into())
-}
-
-fn assert_survives_a_stalled_reader((reader, writer): (impl Read + Send + 'static, OwnedFd)) {
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, 1);
-    let memory = server.resident_bytes();
-    talk(&server, FLOOD);
-    server.assert_grown_by_less_than(4 * 1024 * 1024, memory);
-
-    let log = LogLines::gather(reader);
-    log.wait_for("log lines were dropped: the log's reader is too slow");
-    talk(&server, 1);
-    assert_eq!(server.terminate().status.code(), Some(0));
-    let log = log.whole();
-    log.assert_contains("All sockets closed, server stopped");
-    let reports = log.containing("dropped: the log's reader is too slow");
-    let dropped: usize = reports.iter().map(|report| dropped_lines(report)).sum();
-    // Three connections: each is accepted, talks, and is closed.
-    let events = OTHER_LINES + 3 * 2 + FLOOD + 2;
-    assert_eq!(log.0.len() - reports.len() + dropped, events, "{reports:?}");
-}
-
-/// The number in `… WARN     17 log lines were dropped: …`.
-fn dropped_lines(report: &str) -> usize {
-    let number = report.split_whitespace().nth(3).and_then(|word| word.parse().ok());
-    number.unwrap_or_else(|| panic!("no number in {report}"))
-}
-
 #[test]
-fn a_pipe_that_is_not_read_stalls_only_the_log() {
-    assert_survives_a_stalled_reader(pipe());
-}
-
-#[test]
-fn a_socket_that_is_not_read_stalls_only_the_log() {
-    assert_survives_a_stalled_reader(socket_pair());
-}
-
-fn assert_survives_a_closed_reader((reader, writer): (impl Read, OwnedFd)) {
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, 1);
-    drop(reader);
-    let memory = server.resident_bytes();
-    talk(&server, FLOOD);
-    // What nobody will read is not kept.
-    server.assert_grown_by_less_than(512 * 1024, memory);
-    assert_eq!(server.terminate().status.code(), Some(0));
-}
-
-#[test]
-fn a_pipe_that_nobody_reads_any_more_costs_the_log_alone() {
-    assert_survives_a_closed_reader(pipe());
-}
-
-#[test]
-fn a_socket_that_nobody_reads_any_more_costs_the_log_alone() {
-    assert_survives_a_closed_reader(socket_pair());
-}
-
-#[test]
-fn stderr_may_be_closed_from_the_beginning() {
-    let shell = ["sh", "-c", "exec \"$0\" \"$@\" 2>&-"];
-    let server = Setup::new().unlimited().under(&shell).start_with_log(Stdio::null());
-    talk(&server, 10);
-    assert_eq!(server.terminate().status.code(), Some(0));
-}
-
-#[test]
-fn a_file_gets_the_whole_log() {
-    let log = ScratchFile::new("log", "the log of another life\n");
-    let file = OpenOptions::new().append(true).open(&log).expect("the file");
-    let server = Setup::new().unlimited().start_with_log(file);
-    talk(&server, FLOOD);
-    assert_eq!(server.terminate().status.code(), Some(0));
-    let text = log.content();
-    assert!(text.starts_with("the log of another life\n"));
-    assert_eq!(text.lines().count(), 1 + OTHER_LINES + 2 + FLOOD);
-}
-
-#[test]
-fn a_full_disk_costs_the_log_alone() {
-    let full = OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
-    let server = Setup::new().unlimited().start_with_log(full);
-    talk(&server, FLOOD);
-    assert_eq!(server.terminate().status.code(), Some(0));
-}
-
-/// A limit on the size of files does what a full disk does, and can be raised.
-#[test]
-fn lines_that_a_full_disk_has_no_room_for_are_counted() {
-    if !is_available(&["prlimit", "--version"]) {
-        return;
-    }
-    let log = ScratchFile::new("full", "");
-    let script = "trap '' XFSZ; exec prlimit --fsize=10000:unlimited \"$@\"";
-    let server = Setup::new()
-        .unlimited()
-        .under(&["sh", "-c", script, "sh"])
-        .start_with_log(File::create(&log).expect("a file"));
-    talk(&server, FLOOD);
-    let unlimited = Rlimit { current: None, maximum: None };
-    prlimit(Some(server.pid()), Resource::Fsize, unlimited).expect("a process of our own");
-    talk(&server, 1);
-    assert_eq!(server.terminate().status.code(), Some(0));
-    let text = log.content();
-    let (reports, events): (Vec<&str>, Vec<&str>) =
-        text.lines().partition(|line| line.contains("dropped: the log's reader is too slow"));
-    let dropped: usize = reports.iter().map(|report| dropped_lines(report)).sum();
-    assert!(dropped > 0);
-    assert_eq!(events.len() + dropped, OTHER_LINES + 2 * 2 + FLOOD + 1, "{reports:?}");
-}
-
-/// Also the very last write, behind which no other turn comes: more often than there are flushes.
-#[test]
-fn a_write_that_is_interrupted_is_repeated() {
-    if !can_inject_faults() {
-        return;
-    }
-    let (reader, writer) = pipe();
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, 10);
-    let frozen = server.freeze();
-    let fault = "write:error=EINTR:when=1..20";
-    let _strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
-    server.signal(Signal::TERM);
-    let log = LogLines::gather(reader);
-    drop(frozen);
-    assert_eq!(server.wait().status.code(), Some(0));
-    assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + 10);
-}
-
-/// Fewer lines than make the server drop some, and more than a pipe or a socket holds, 240 KB. Not many
-/// more: on a busy machine their reader has little of the 200 ms in which the server waits for it.
-const BACKLOG: usize = 400;
-
-fn assert_nothing_is_lost_at_the_exit((reader, writer): (impl Read + Send + 'static, OwnedFd)) {
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, BACKLOG);
-    let frozen = server.freeze();
-    server.signal(Signal::TERM);
-    let log = LogLines::gather(reader);
-    drop(frozen);
-    assert_eq!(server.wait().status.code(), Some(0));
-    assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + BACKLOG);
-}
-
-#[test]
-fn nothing_is_lost_at_the_exit_when_the_reader_reads() {
-    assert_nothing_is_lost_at_the_exit(pipe());
-}
-
-#[test]
-fn nothing_is_lost_at_the_exit_when_the_reader_of_a_socket_reads() {
-    assert_nothing_is_lost_at_the_exit(socket_pair());
-}
-
-#[test]
-fn a_reader_that_stalls_does_not_hold_the_exit() {
-    let (reader, writer) = pipe();
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, BACKLOG);
+fn lines_about_messages_are_limited_and_what_is_left_out_is_counted() {
+    const PEERS: usize = 10;
+    const EACH: usize = 500;
+    const PER_SECOND: u32 = 100;
     let begun = Instant::now();
-    assert_eq!(server.terminate().status.code(), Some(0));
-    assert!(begun.elapsed() < Duration::from_secs(5), "200 ms are all that it gets");
-    drop(reader);
+    let setup = Setup::new().unlimited().set("message_max_bytes", 10);
+    let server = setup.message_lines_per_second(PER_SECOND).start();
+    let mut peers = Peer::connect_many(server.port, PEERS);
+    all_send(&mut peers, "message\n".repeat(EACH));
+    all_read(&mut peers, "message\n".repeat(EACH));
+    let mut too_long = Peer::connect(server.port);
+    too_long.send("this is no message\n");
+    too_long.assert_gets("");
+    drop(peers);
+    let ended = server.terminate();
+    let seconds = begun.elapsed().as_secs() + 1;
+    // Every accept and every close keeps its line, and so does every warning.
+    ended.assert_left_with(0);
+    assert_eq!(ended.log.count("Got connection"), PEERS + 1);
+    ended.log.assert_contains("closed: a message is longer than message_max_bytes");
+    let lines = ended.log.count("Message received");
+    assert!(lines as u64 <= seconds * u64::from(PER_SECOND), "{lines} lines in {seconds} seconds");
+    assert_eq!(lines + ended.log.sum("left out"), PEERS * EACH);
 }
 
-/// No peer can make the server panic, so the kernel has to do what it never does.
+/// Nothing else happens that would wake the server to say so.
 #[test]
-fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
-    if !can_inject_faults() {
-        return;
-    }
-    let (reader, writer) = pipe();
-    let server = Setup::new().unlimited().start_with_log(writer);
-    talk(&server, BACKLOG);
-    let frozen = server.freeze();
-    let fault = "epoll_wait,epoll_pwait:error=EBADF";
-    let _strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
-    let log = LogLines::gather(reader);
-    drop(frozen);
-    assert!(!server.wait().status.success());
-    let Log(lines) = log.whole();
-    let events = lines.iter().take_while(|line| line.starts_with(b"20")).count();
-    // All that comes before a drain.
-    assert_eq!(events, OTHER_LINES / 2 + 2 + BACKLOG);
-    assert!(lines[events..].iter().any(|line| contains(line, b"epoll_wait fails")));
+fn what_is_left_out_is_said_within_a_second_and_at_the_exit() {
+    let server = Setup::new().unlimited().message_lines_per_second(1).start();
+    let mut peer = Peer::connect(server.port);
+    let begun = Instant::now();
+    peer.assert_echoes("1\n2\n3\n");
+    server.log().wait_for("WARN     2 log lines were left out: more than 1 messages in a second");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    peer.assert_echoes("4\n5\n");
+    let ended = server.terminate();
+    ended.assert_left_with(0);
+    ended.log.assert_contains("WARN     1 log line was left out");
+    ended.log.assert_ends_with(&["All sockets closed, server stopped"]);
 }
 
-fn contains(line: &[u8], text: &[u8]) -> bool {
-    line.windows(text.len()).any(|part| part == text)
+#[test]
+fn without_a_limit_every_message_has_its_line() {
+    /// More than the default limit.
+    const MESSAGES: usize = 12_000;
+    let log = ScratchFile::new("every-line", "");
+    let setup = Setup::new().unlimited().message_lines_per_second(0);
+    let server = setup.start_with_log(File::create(&log).expect("a file"));
+    let mut peer = Peer::connect(server.port);
+    peer.assert_echoes("\n".repeat(MESSAGES));
+    assert_eq!(server.terminate().status.code(), Some(0));
+    assert_eq!(log.content().lines().filter(|line| line.ends_with("Msg: b''")).count(), MESSAGES);
 }

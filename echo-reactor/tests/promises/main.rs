@@ -6,9 +6,12 @@
 
 mod drain;
 mod drill;
+mod floods;
 mod hostile;
 mod limits;
 mod log;
+mod log_outlet;
+mod memory;
 mod protocol;
 mod start;
 mod system;

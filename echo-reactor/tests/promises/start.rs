@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Command;
 
+use echo_harness::MEGABYTE;
 use echo_harness::command::{Finished, is_available, program, run, without_settings};
 use echo_harness::peer::Peer;
 use echo_harness::ports::free_port;
@@ -262,6 +263,31 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     let ended = short.terminate();
     ended.assert_left_with(0);
     ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");
+}
+
+/// A million acknowledgements of 64 MiB fit no machine.
+#[test]
+fn memory_that_the_connections_may_not_get_is_named() {
+    let setup = || {
+        let setup = Setup::new().set("reply", "acknowledge").set("connections_max", 1_000_000);
+        setup.set("message_max_bytes", 16 * MEGABYTE)
+    };
+    let named = |text: &str| {
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("of memory")).collect();
+        let [line] = lines[..] else { panic!("one line, and not {lines:?}") };
+        for part in ["connections_max = 1000000", "message_max_bytes = 16777216", "would fit"] {
+            assert!(line.contains(part), "no {part:?} in {line}");
+        }
+    };
+    let checked = run(setup().command().arg("--check"));
+    assert_eq!(checked.code, Some(0));
+    named(&checked.stderr);
+    let ended = setup().start().terminate();
+    ended.assert_left_with(0);
+    named(&ended.log.containing(" WARN     ").join("\n"));
+
+    let fits = setup().set("connections_max", 1);
+    fits.start().terminate().log.assert_lacks("of memory");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! | [`process`], [`server`] | a program with its log; the server, and how it is set up |
 //! | [`log_lines`] | a log that grows: wait for a line, search the lines |
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
-//! | [`scratch`] | files of a test |
+//! | [`scratch`] | files of a test, pipes and terminals |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
 //!
 //! What only tests use panics when it fails. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and

@@ -64,6 +64,12 @@ impl LogLines {
         self.reader.join().expect("a log can be read");
         std::mem::take(&mut *self.shared.log.lock().unwrap())
     }
+
+    /// The log that ends with a line that contains `text`. Not every source tells of its end.
+    pub fn whole_with(self, text: &str) -> Log {
+        self.wait_for(text);
+        std::mem::take(&mut *self.shared.log.lock().unwrap())
+    }
 }
 
 /// The lines of a log, as bytes: a test may want to see what is no text.
@@ -71,6 +77,10 @@ impl LogLines {
 pub struct Log(pub Vec<Vec<u8>>);
 
 impl Log {
+    pub fn of(text: &str) -> Log {
+        Log(text.lines().map(Vec::from).collect())
+    }
+
     fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|line| String::from_utf8_lossy(line).into_owned())
     }
@@ -86,6 +96,13 @@ impl Log {
 
     pub fn count(&self, text: &str) -> usize {
         self.containing(text).len()
+    }
+
+    /// The sum of the numbers at the beginning of all lines that contain `text`.
+    pub fn sum(&self, text: &str) -> usize {
+        let texts = self.texts().into_iter().filter(|line| line.contains(text));
+        let number = |line: &str| line.split(' ').next()?.parse::<usize>().ok();
+        texts.map(|line| number(&line).unwrap_or_else(|| panic!("no number in {line}"))).sum()
     }
 
     /// Panics unless a line contains `text`.

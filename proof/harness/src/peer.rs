@@ -6,9 +6,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::net::SendFlags;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::wait::{self, PATIENCE};
+
+/// What every host takes in one segment, in bytes.
+const SMALL_SEGMENT: u32 = 536;
 
 /// One end of a connection; the program that is tested has the other.
 pub struct Peer {
@@ -34,14 +38,31 @@ impl Peer {
     }
 
     pub fn connect_many(port: u16, count: usize) -> Vec<Peer> {
-        (0..count).map(|_| Peer::connect(port)).collect()
+        many(count, || Peer::connect(port))
     }
 
     /// Connects with a receive buffer as small as the kernel lets it be, at least `bytes`.
     pub fn connect_with_receive_buffer(port: u16, bytes: usize) -> Peer {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         // Before the connection is made: it decides on the window that is offered.
-        socket.set_recv_buffer_size(bytes).expect("a small buffer");
+        Peer::connect_after(port, |socket| socket.set_recv_buffer_size(bytes))
+    }
+
+    /// Connects so that some 100 KB, not megabytes, fill the buffers on the way to this peer: the kernel
+    /// sizes the sender's by the segments.
+    pub fn connect_with_little_room(port: u16) -> Peer {
+        Peer::connect_after(port, |socket| {
+            socket.set_recv_buffer_size(4096)?;
+            socket.set_tcp_mss(SMALL_SEGMENT)
+        })
+    }
+
+    pub fn connect_many_with_little_room(port: u16, count: usize) -> Vec<Peer> {
+        many(count, || Peer::connect_with_little_room(port))
+    }
+
+    fn connect_after(port: u16, prepare: impl FnOnce(&Socket) -> io::Result<()>) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        prepare(&socket).expect("an option");
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         socket.connect(&server.into()).expect("the server listens");
         TcpStream::from(socket).into()
@@ -49,7 +70,8 @@ impl Peer {
 
     /// Waits for a client to connect.
     pub fn accept(listener: &TcpListener) -> Peer {
-        listener.accept().expect("a connection").0.into()
+        listener.set_nonblocking(true).expect("a socket can be");
+        wait::until_some("a connection", || listener.accept().ok()).0.into()
     }
 
     /// This end's address, as a log shows it.
@@ -212,6 +234,14 @@ impl From<TcpStream> for Peer {
         socket.set_write_timeout(Some(PATIENCE.limit)).expect("an option");
         Peer { socket }
     }
+}
+
+fn many(count: usize, connect: impl Fn() -> Peer) -> Vec<Peer> {
+    // The soft limit may be too low for the peers of all tests that run at the same time.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    raised.expect("the hard limit is allowed");
+    (0..count).map(|_| connect()).collect()
 }
 
 pub fn all_send(peers: &mut [Peer], bytes: impl AsRef<[u8]>) {

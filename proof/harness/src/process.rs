@@ -56,12 +56,23 @@ impl Process {
         proc::wait_until_held(self.pid(), PATIENCE).expect("the process runs");
     }
 
+    /// Waits until the process has done all that it had to do.
+    pub fn wait_until_quiet(&self) {
+        proc::wait_until_quiet(self.pid(), PATIENCE).expect("the process runs");
+    }
+
     pub fn descriptors(&self) -> usize {
         proc::descriptors(self.pid()).expect("the process runs")
     }
 
     pub fn resident_bytes(&self) -> u64 {
         proc::resident_bytes(self.pid()).expect("the process runs")
+    }
+
+    /// The most memory that the process has ever occupied, in bytes.
+    pub fn peak_resident_bytes(&self) -> usize {
+        let bytes = proc::peak_resident_bytes(self.pid()).expect("the process runs");
+        usize::try_from(bytes).expect("an amount of memory")
     }
 
     /// Panics if the memory has grown by `bytes` or more from `since`, an earlier measurement.

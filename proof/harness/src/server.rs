@@ -45,6 +45,11 @@ impl Setup {
         self.variable("RUST_LOG", level.to_owned())
     }
 
+    /// Sets how many lines about messages are logged in a second; 0 is no limit.
+    pub fn message_lines_per_second(self, lines: u32) -> Setup {
+        self.variable("LOG_MESSAGE_LINES_PER_SECOND", lines.to_string())
+    }
+
     fn variable(mut self, name: &str, value: String) -> Setup {
         self.settings.push((name.to_owned(), value));
         self

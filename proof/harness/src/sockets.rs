@@ -16,6 +16,7 @@ use crate::wait;
 const ESTABLISHED: &str = "01";
 const SYN_SENT: &str = "02";
 const FIN_WAIT_1: &str = "04";
+const FIN_WAIT_2: &str = "05";
 const CLOSE_WAIT: &str = "08";
 const LISTEN: &str = "0A";
 /// With its neighbours, because the whole line is searched for it.
@@ -59,7 +60,8 @@ pub fn unsent_bytes(port: u16) -> usize {
 }
 
 fn open_rows(port: u16) -> impl Iterator<Item = Row> {
-    let is_open = |row: &Row| row.state == ESTABLISHED || row.state == CLOSE_WAIT;
+    // In the last of these states the server's output has ended, and its input has not.
+    let is_open = |row: &Row| [ESTABLISHED, CLOSE_WAIT, FIN_WAIT_2].contains(&row.state.as_str());
     rows().filter(move |row| row.local_port == port && is_open(row))
 }
 
