@@ -4,33 +4,37 @@
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale demo test simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
+# One thing at a time, even with -j: they work on the same containers.
+.NOTPARALLEL:
+# The programs are looked for in target/release.
+unexport CARGO_BUILD_TARGET
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 docker-compose-up: ## Build the images, start the server and two clients in the background
-	@docker/up.sh
+	@sh docker/up.sh
 
 docker-compose-down: ## Stop and remove all containers of the project, and its network
-	@docker/down.sh
+	@sh docker/down.sh
 
 docker-compose-logs: ## Follow the logs (Ctrl-C ends it); add "| grep server" to see one program
-	@docker/logs.sh
+	@sh docker/logs.sh
 
 docker-image: ## Build both images
-	@docker/build-images.sh
+	@sh docker/build-images.sh
 
 build: cargo ## Build both programs on this machine (faster than the images; needs Rust)
 	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
 
 netcat-test: ## Test the echo with a real netcat, in a container of its own
-	@docker/netcat-test.sh
+	@sh docker/netcat-test.sh
 
 scale: ## Bring the environment to N clients, 0 to 900: make scale CLIENTS=N
-	@docker/scale.sh "$$CLIENTS"
+	@sh docker/scale.sh "$$CLIENTS"
 
 demo: build ## The same without Docker: local processes, some seconds, then the drain
-	@docker/demo.sh
+	@sh docker/demo.sh
 
 test: cargo ## Test everything: format, lints, units, programs, scripts, containers
 	@cargo fmt --version >/dev/null
@@ -74,7 +78,7 @@ bench: cargo ## Measure the server beside its peers; make bench QUICK=1 in under
 	@sh proof/bench/run.sh $(if $(QUICK),--quick)
 
 clean: ## Remove build output and the project's images
-	@docker/clean.sh
+	@sh docker/clean.sh
 
 cargo:
-	@docker/need-cargo.sh
+	@sh docker/need-cargo.sh
