@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -54,14 +55,19 @@ impl Environment {
         environment
     }
 
-    /// A subnet that the engine chooses overlaps none of its other networks, and no route of its host.
+    /// The first three parts of a subnet. What the engine chooses for a network overlaps none of its
+    /// other networks, and no route of its host.
     fn free_subnet(&self) -> String {
         let network = self.named("free");
         self.engine(&["network", "create", &network]);
         let format = "{{(index .IPAM.Config 0).Subnet}}";
         let subnet = self.engine(&["network", "inspect", "--format", format, &network]);
         self.engine(&["network", "rm", &network]);
-        subnet.rsplit_once('.').expect("an IPv4 subnet").0.to_owned()
+        let (address, bits) = subnet.split_once('/').expect("a subnet");
+        let [a, b, c, _] = address.parse::<Ipv4Addr>().expect("an IPv4 address").octets();
+        // So many of our size are in it: another run that asks at this moment takes another one.
+        let number: u32 = 1 << 24_u32.saturating_sub(bits.parse().expect("a number of bits"));
+        format!("{a}.{b}.{}", u32::from(c) + process::id() % number.min(100))
     }
 
     fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
