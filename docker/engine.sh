@@ -66,7 +66,7 @@ need_engine() {
         [ -s "$scratch/output" ] || say 'no answer within 20 s' >"$scratch/output"
         fail "no Docker engine answers: $(reason); $(advice "$(reason)")$(or_without_docker)"
     fi
-    read -r api os <"$scratch/engine"
+    read -r api os <"$scratch/engine" || fail "no Docker engine answers: docker does not say which; $(how_to_start)"
     [ "$os" = linux ] || fail "this Docker engine runs $os containers: switch it to Linux containers"
     need_compose
     if engine_is_old "$api"; then

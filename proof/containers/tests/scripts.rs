@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions, read_to_string};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::process::Command;
 use std::{env, process, thread};
 
 use echo_containers::{Output, checkout, command, run, script};
@@ -34,8 +35,34 @@ fn generate(output: &str, clients: &str) -> Output {
     run(&mut script("generate-compose", &[output, clients]))
 }
 
+/// A `docker` whose engine answers as one that has nothing yet does. `cases` come first; they are those of a shell's
+/// `case` on all arguments.
+fn engine(cases: &str) -> String {
+    format!(
+        "case \"$*\" in
+            {cases}
+            'version --format '*) echo '1.47 linux' ;;
+            'compose version' | ps* | 'network ls'*) ;;
+            'image inspect --format {{{{.Size}}}}'*) echo 1000000 ;;
+            'image inspect --format '*) ;;
+            'image inspect rust:'*) ;;
+            build*) echo \"BUILD $*\" ;;
+            run*) echo '  level: info' ;;
+            compose*) echo \"docker $* ($ECHO_SUBNET)\"; exit 3 ;;
+            *) exit 1 ;;
+        esac"
+    )
+}
+
+/// What Compose gets to do, behind its first word.
+const COMPOSE: &str = "--env-file * --project-name echo-reactor --file *docker-compose-dev.yaml";
+
 /// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
 fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
+    run_as(commands, &mut script(name, &[argument]))
+}
+
+fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
     const MISSING: [&str; 3] = ["docker", "docker-compose", "cargo"];
     let directory = Directory::new();
     let path = env::var_os("PATH").expect("a path");
@@ -52,7 +79,7 @@ fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
         fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
     }
-    run(script(name, &[argument]).env("PATH", &directory.0))
+    run(script.env("PATH", &directory.0))
 }
 
 #[test]
@@ -119,23 +146,21 @@ fn a_directory_is_no_output_and_one_that_is_missing_is_named() {
 
 #[test]
 fn docker_compose_is_preferred_to_its_old_name() {
-    let both = [("docker", "echo \"docker $*\""), ("docker-compose", "echo \"docker-compose $*\"")];
-    let output = run_with(&both, "compose", "ps");
-    output.says("docker compose --project-name echo-reactor * ps");
+    let both = [("docker", &*engine("")), ("docker-compose", "echo \"docker-compose $*\"")];
+    run_with(&both, "compose", "ps").says(&format!("docker compose {COMPOSE} ps*"));
 }
 
 #[test]
 fn the_old_name_of_docker_compose_serves_where_the_plugin_is_missing() {
-    let old =
-        [("docker", "[ \"$1\" != compose ]"), ("docker-compose", "echo \"docker-compose $*\"")];
-    let output = run_with(&old, "compose", "ps");
-    output.says("docker-compose --project-name echo-reactor * ps");
+    let engine = engine("compose*) exit 1 ;;");
+    let old = [("docker", &*engine), ("docker-compose", "echo \"docker-compose $*\"")];
+    run_with(&old, "compose", "ps").succeeded().says(&format!("docker-compose {COMPOSE} ps"));
 }
 
 #[test]
 fn without_docker_compose_one_line_says_what_to_install() {
-    run_with(&[("docker", "[ \"$1\" != compose ]")], "compose", "ps")
-        .complains("docker-compose-plugin");
+    let engine = engine("compose*) exit 1 ;;");
+    run_with(&[("docker", &engine)], "compose", "ps").complains("docker-compose-plugin");
 }
 
 #[test]
@@ -146,30 +171,40 @@ fn without_docker_one_line_points_to_the_demo() {
 }
 
 #[test]
-fn an_engine_that_does_not_answer_is_one_line_that_points_to_the_demo() {
-    let dead = "echo 'Cannot connect to the Docker daemon' >&2; exit 1";
-    run_with(&[("docker", dead)], "up", "").complains("no Docker engine*make demo");
-}
-
-#[test]
-fn a_user_whom_docker_refuses_gets_one_line_that_names_the_group() {
-    let closed = "echo 'permission denied while trying to connect' >&2; exit 1";
-    run_with(&[("docker", closed)], "up", "").complains("group \"docker\"");
+fn the_reason_of_the_engine_is_shown_with_what_to_do() {
+    for (docker, line) in [
+        (
+            "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+            "no Docker engine answers: Cannot connect*make demo",
+        ),
+        ("echo 'permission denied while trying to connect' >&2; exit 1", "group \"docker\""),
+        (
+            "echo 'The command docker could not be found in this WSL 2 distro'; exit 1",
+            "WSL integration",
+        ),
+        ("echo 'context \"gone\" does not exist' >&2; exit 1", "\"gone\"*docker context ls"),
+        ("echo 'x509: certificate has expired' >&2; exit 1", "expired*DOCKER_CERT_PATH"),
+        ("echo 'client version 1.99 is too new' >&2; exit 1", "1.99*DOCKER_API_VERSION"),
+        ("echo '1.47 windows'", "runs windows containers"),
+        ("", "no Docker engine answers"),
+    ] {
+        run_with(&[("docker", docker)], "up", "").complains(line);
+    }
 }
 
 #[test]
 fn without_builder_image_and_cargo_one_is_told_what_to_install() {
-    let offline = "case $1 in info) ;; *) exit 1 ;; esac";
-    let output = run_with(&[("docker", offline)], "build-images", "").failed();
-    output.says("error: cargo is not installed*docker pull rust:*");
+    let offline = engine("pull*) echo 'Error: toomanyrequests' >&2; exit 1 ;; image*) exit 1 ;;");
+    let output = run_with(&[("docker", &offline)], "build-images", "").failed();
+    output
+        .says("*cannot be pulled (Error: toomanyrequests)*")
+        .says("error: cargo is not installed*docker pull rust:*");
 }
 
 #[test]
 fn with_the_builder_image_docker_alone_builds_both() {
-    let online =
-        "case \"$1 $2\" in 'image inspect') echo 1000000 ;; build*) echo \"BUILD $*\" ;; esac";
-    let output = run_with(&[("docker", online)], "build-images", "").succeeded();
-    let output = output.says("BUILD *--file docker/Dockerfile --target echo-client*");
+    let output = run_with(&[("docker", &engine(""))], "build-images", "").succeeded();
+    let output = output.says("BUILD *--file *docker/Dockerfile --target echo-client*");
     output.says("echo-reactor:latest is ready, 1.00 MB");
 }
 
