@@ -77,11 +77,12 @@ await_child() {
     return "$status"
 }
 
-# By seconds, so that an end before time leaves no long sleep behind.
+# By seconds, so that an end before time leaves no long sleep behind. A signal to a shell that has just begun can get
+# lost, so it looks itself whether there is anything left to end.
 end_after() {
     trap - EXIT HUP INT PIPE TERM
     left=$1
-    while [ "$left" -gt 0 ]; do
+    while [ "$left" -gt 0 ] && kill -0 "$2" 2>/dev/null; do
         sleep 1
         left=$((left - 1))
     done
