@@ -74,10 +74,10 @@ owner_of_subnet() {
         $2 ~ /\./ && $1 != ours && overlap(subnet, $2) { print $1 " (" $2 ")"; exit }' "$scratch/subnets"
 }
 
-# free_subnet BITS: of 172.24.0.0/16, the last but two of 24 bits first.
+# free_subnet BITS: of 172.24.0.0/16, the last but two of 24 bits first. That of our own network is free.
 free_subnet() {
-    awk -v bits="$1" "$subnet_arithmetic"'
-        $2 ~ /\./ { taken[NR] = $2 }
+    awk -v bits="$1" -v ours="$network" "$subnet_arithmetic"'
+        $2 ~ /\./ && $1 != ours { taken[NR] = $2 }
         END {
             for (third = bits == 24 ? 125 : 124; third >= 0 && !found; third -= power_of_2(24 - bits)) {
                 found = "172.24." third ".0/" bits
