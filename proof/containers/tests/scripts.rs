@@ -62,7 +62,8 @@ fn engine(cases: &str) -> String {
 }
 
 /// What Compose gets to do, behind its first word.
-const COMPOSE: &str = "--env-file * --project-name echo-reactor --file *docker-compose-dev.yaml";
+const COMPOSE: &str =
+    "--env-file * --project-name fake-echo-reactor --file *docker-compose-dev.yaml";
 
 /// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
 fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
@@ -86,7 +87,8 @@ fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
         fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
     }
-    run(script.env("PATH", &directory.0))
+    // Beside what this user may really have.
+    run(script.env("PATH", &directory.0).env("ECHO_PREFIX", "fake-"))
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn a_subnet_that_is_free_is_chosen() {
     for (networks, chosen) in [
         ("bridge 172.17.0.0/16", "172.24.125.0/24"),
         ("other 172.24.125.0/24", "172.24.124.0/24"),
-        ("echo-reactor_testing_net 172.24.125.0/24", "172.24.125.0/24"),
+        ("fake-echo-reactor_testing_net 172.24.125.0/24", "172.24.125.0/24"),
         ("other 172.24.124.0/22\\nhost \\nsix fd00::/64", "172.24.123.0/24"),
     ] {
         up_beside(networks, "")
@@ -330,7 +332,7 @@ fn without_builder_image_and_cargo_one_is_told_what_to_install() {
 fn with_the_builder_image_docker_alone_builds_both() {
     let output = run_with(&[("docker", &engine(""))], "build-images", "").succeeded();
     let output = output.says("BUILD *--file *docker/Dockerfile --target echo-client*");
-    output.says("echo-reactor:latest is ready, 1.00 MB");
+    output.says("echo-reactor:fake-latest is ready, 1.00 MB");
 }
 
 #[test]
