@@ -4,6 +4,10 @@
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
+# One thing at a time, even with -j: they work on the same containers.
+.NOTPARALLEL:
+# The programs are looked for in target/release.
+unexport CARGO_BUILD_TARGET
 
 ##@ Use
 
@@ -12,22 +16,22 @@ help: ## Show this list
 		/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 docker-compose-up: ## Build the images, start the server and two clients
-	@docker/up.sh
+	@sh docker/up.sh
 
 docker-compose-logs: ## Follow the logs; Ctrl-C ends the reading only
-	@docker/logs.sh
+	@sh docker/logs.sh
 
 docker-compose-down: ## Stop and remove the containers and their network
-	@docker/down.sh
+	@sh docker/down.sh
 
 netcat-test: ## Send messages with a real netcat, from a container; each must come back unaltered
-	@docker/netcat-test.sh
+	@sh docker/netcat-test.sh
 
 scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
-	@docker/scale.sh "$$CLIENTS"
+	@sh docker/scale.sh "$$CLIENTS"
 
 demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
-	@docker/demo.sh
+	@sh docker/demo.sh
 
 ##@ Change
 
@@ -35,7 +39,7 @@ build: cargo ## Build both programs on this machine (needs Rust)
 	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
 
 docker-image: ## Build both images
-	@docker/build-images.sh
+	@sh docker/build-images.sh
 
 test: cargo ## Test everything: format, lints, units, programs, scripts, containers
 	@cargo fmt --version >/dev/null
@@ -49,7 +53,7 @@ test-containers: build ## Test the demo, and in containers the environment and i
 	@cargo test --locked --package echo-containers -- --ignored
 
 clean: ## Remove what was built, and the images
-	@docker/clean.sh
+	@sh docker/clean.sh
 
 ##@ Prove
 
@@ -85,4 +89,4 @@ bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another
 
 # The programs are for Linux and need Rust; this says so in one line where something is missing.
 cargo:
-	@docker/need-cargo.sh
+	@sh docker/need-cargo.sh

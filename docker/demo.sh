@@ -6,16 +6,14 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 programs=$root/target/release
-logs=$(mktemp -d)
+logs=$scratch
 processes=
 failed=0
 
-stop_all() {
-    trap - EXIT INT TERM
+clean_up() {
     # shellcheck disable=SC2086 # One word for each process.
     [ -z "$processes" ] || kill -s KILL $processes 2>/dev/null || true
     wait
-    rm -rf "$logs"
 }
 
 # show NAME COLOUR: each line of the input behind the name, as Compose shows logs.
@@ -43,7 +41,7 @@ launch() {
 
 find_port() {
     port=$(sed -n "s/.*Listening on ('.*', \([0-9]*\)).*/\1/p" "$logs/server")
-    [ -n "$port" ]
+    [ -n "$port" ] || gone "$server_process"
 }
 
 connections() {
@@ -81,8 +79,7 @@ expect_success() {
 }
 
 cd "$root"
-trap stop_all EXIT
-trap 'exit 130' INT TERM
+on_linux || fail "the programs are for Linux, not for $(uname -s): in containers they run here too: make docker-compose-up"
 if [ ! -x "$programs/echo-reactor" ] || [ ! -x "$programs/echo-client" ]; then
     fail 'the programs are not built yet: make build'
 fi
@@ -92,7 +89,8 @@ say 'The server and three clients, for some seconds'
 export RUST_LOG=info SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0
 launch server 36 "$programs/echo-reactor"
 server_process=$launched
-wait_until 5 find_port || fail 'the server did not start: its log tells why'
+wait_until 5 find_port || true
+[ -n "$port" ] || fail 'the server did not start: its log tells why'
 
 export CLI_SERVER_ADDRESS="127.0.0.1:$port" CLI_LOOP_LAPSE=4s CLI_LOOP_PERIOD=1s CLI_RETRY_TIMEOUT=2s
 CLI_ID=1 launch client1 33 "$programs/echo-client"

@@ -3,6 +3,7 @@
 # Writes a compose definition with the server and N clients, client1 to clientN; N is 0 to 900.
 # docker-compose-dev.yaml is its output for N = 2; "make test" compares the two.
 set -eu
+unset CDPATH
 
 clients_max=900
 # A /24 has 254 addresses: the gateway, the server and a netcat need some of them.
@@ -16,11 +17,16 @@ fail() {
 server() {
     cat <<YAML
 # Written by docker/generate-compose.sh: change it there.
-# The images are built by "make docker-image"; ECHO_* are explained in docker/lib.sh.
+# "make docker-image" builds the images, as does: docker compose -f docker/docker-compose-dev.yaml up --build
+# ECHO_* are explained in docker/environment.sh.
 
 x-program: &program
   volumes:
-    - \${ECHO_CONFIG:-$config}:/config.yaml:ro
+    # In the long form, because the short one takes no path with a colon.
+    - type: bind
+      source: "\${ECHO_CONFIG:-$config}"
+      target: /config.yaml
+      read_only: true
   networks:
     - testing_net
   read_only: true
@@ -29,6 +35,9 @@ x-program: &program
   security_opt:
     - no-new-privileges:true
   pids_limit: 16
+  # No limit on the processor: a limited server stalls for the rest of each 100 ms, which looks like a fault of its own.
+  # No restart: who experiments with a server that ends wants to see it end, and a client is meant to.
+  restart: "no"
   # Longer than the server's drain_timeout: it is never killed while it drains.
   stop_grace_period: 3s
   logging:
@@ -41,7 +50,11 @@ services:
   server:
     <<: *program
     container_name: \${ECHO_PREFIX:-}server
-    image: echo-reactor:latest
+    image: echo-reactor:\${ECHO_PREFIX:-}latest
+    build:
+      context: "$context"
+      dockerfile: docker/Dockerfile
+      target: echo-reactor
     mem_limit: 256m
     ulimits:
       # One descriptor a connection; connections_max is 1000 by default.
@@ -51,13 +64,27 @@ services:
 YAML
 }
 
+# The first client's definition builds the image of all.
+build_of_client() {
+    [ "$1" -eq 1 ] || return 0
+    cat <<YAML
+    build:
+      context: "$context"
+      dockerfile: docker/Dockerfile
+      target: echo-client
+YAML
+}
+
 client() {
     cat <<YAML
 
   client$1:
     <<: *program
     container_name: \${ECHO_PREFIX:-}client$1
-    image: echo-client:latest
+    image: echo-client:\${ECHO_PREFIX:-}latest
+YAML
+    build_of_client "$1"
+    cat <<YAML
     mem_limit: 32m
     environment:
       - CLI_ID=$1
@@ -71,6 +98,8 @@ network() {
 
 networks:
   testing_net:
+    # By this name "make netcat-test" finds it, whoever has started the environment.
+    name: \${ECHO_PREFIX:-}echo-reactor_testing_net
     ipam:
       driver: default
       config:
@@ -93,7 +122,10 @@ definition() {
 }
 
 [ $# -eq 2 ] || fail "usage: generate-compose.sh OUTPUT N (N: 0 to $clients_max clients)"
-output=$1
+case $1 in
+    -*) output=./$1 ;;
+    *) output=$1 ;;
+esac
 clients=$2
 case $clients in
     '' | *[!0-9]* | ????*) fail "\"$clients\" is not a number of clients: use 0 to $clients_max" ;;
@@ -105,12 +137,21 @@ while [ "$clients" != "${clients#0?}" ]; do clients=${clients#0}; done
 [ -d "$(dirname "$output")" ] || fail "$(dirname "$output") is not a directory: choose another output file"
 
 # The committed file must serve in every checkout, any other from wherever it is.
-here=$(cd "$(dirname "$0")" && pwd)
-config=../config.yaml
-[ "$(cd "$(dirname "$output")" && pwd)" = "$here" ] || config=$(dirname "$here")/config.yaml
+here=$(cd "$(dirname "$0")" && pwd -P)
+context=..
+[ "$(cd "$(dirname "$output")" && pwd -P)" = "$here" ] || context=$(dirname "$here")
+config=$context/config.yaml
+case $context in
+    *['"\$}']*) fail "no compose definition elsewhere can name $context: keep it in $here" ;;
+esac
 
-# A reader never sees half a file, and a failed write leaves the old one.
-unfinished=$output.$$
-trap 'rm -f "$unfinished"' EXIT
-definition >"$unfinished" || fail "cannot write $unfinished"
-mv "$unfinished" "$output"
+if [ ! -L "$output" ] && { [ -f "$output" ] || [ ! -e "$output" ]; }; then
+    # A reader never sees half a file, and a failed write leaves the old one.
+    unfinished=$output.$$
+    trap 'rm -f "$unfinished"' EXIT
+    definition | cat >"$unfinished" || fail "cannot write $unfinished"
+    mv "$unfinished" "$output" || fail "cannot write $output"
+else
+    # A device, a pipe, a symbolic link: written through, never replaced.
+    definition | cat >"$output" || fail "cannot write $output"
+fi

@@ -1,21 +1,19 @@
 # shellcheck shell=sh disable=SC2034
-# What the scripts in this folder share. Sourced, never run: . "$(dirname "$0")/lib.sh"
-#
-# Three variables, all optional, let a second environment live beside the first:
-#   ECHO_PREFIX  goes before the project's name and the name of each container (default: nothing)
-#   ECHO_SUBNET  the network's subnet (default: what docker/generate-compose.sh finds large enough)
-#   ECHO_CONFIG  the configuration file that is mounted (default: config.yaml at the root)
+# What every script in this folder needs: words, bounds, locks, and an end in good order. Plain POSIX, because
+# BusyBox and macOS have no more. Sourced, never run: . "$(dirname "$0")/lib.sh"
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-project=${ECHO_PREFIX-}echo-reactor
-network=${project}_testing_net
-server=${ECHO_PREFIX-}server
-dev_file=$root/docker/docker-compose-dev.yaml
-# Exists only while the environment has another number of clients than the committed file.
-scaled_file=$root/docker/docker-compose-${ECHO_PREFIX-}scaled.yaml
+# Exported, they would change what the scripts read and print.
+unset CDPATH
+export LC_ALL=C
+
+root=$(cd "$(dirname "$0")/.." && pwd -P)
+scratch=$(mktemp -d)
+child=
+lock=
 
 say() {
-    printf '%s\n' "$*"
+    # Where nobody reads any more there is nothing left to do. 141 is what a closed pipe leads to.
+    printf '%s\n' "$*" 2>/dev/null || exit 141
 }
 
 # One line that says what is wrong and what to do about it.
@@ -28,17 +26,93 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# Takes away what a script has made. Called once, however the script ends, with its exit code; a script that makes
+# something defines its own.
+clean_up() { :; }
+
+leave() {
+    code=$?
+    trap - EXIT
+    trap '' HUP INT PIPE TERM
+    [ -z "$child" ] || end_child
+    clean_up "$code"
+    [ -z "$lock" ] || rm -rf "$lock"
+    rm -rf "$scratch"
+    exit "$code"
+}
+
+trap leave EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+
+# attend COMMAND...: runs it so that a signal to this script ends it at once.
+attend() {
+    # In the background a shell would give it no input.
+    { "$@" <&3 3<&- & } 3<&0
+    child=$!
+    await_child
+}
+
 # bounded SECONDS COMMAND...
 bounded() {
-    if ! have timeout; then
-        # macOS has no timeout(1), but it has perl.
-        perl -e 'alarm shift; exec @ARGV or exit 127' "$@"
-    elif timeout --foreground 1 true 2>/dev/null; then
-        # Without this, GNU timeout leaves the process group, and Ctrl-C does not reach the command.
-        timeout --foreground "$@"
-    else
-        timeout "$@"
-    fi
+    bound=$1
+    shift
+    { "$@" <&3 3<&- & } 3<&0
+    child=$!
+    end_after "$bound" "$child" </dev/null >/dev/null 2>&1 &
+    watchdog=$!
+    result=0
+    await_child || result=$?
+    kill "$watchdog" 2>/dev/null || true
+    wait "$watchdog" 2>/dev/null || true
+    return "$result"
+}
+
+await_child() {
+    status=0
+    wait "$child" 2>/dev/null || status=$?
+    child=
+    return "$status"
+}
+
+# By seconds, so that an end before time leaves no long sleep behind. A signal to a shell that has just begun can get
+# lost, so it looks itself whether there is anything left to end.
+end_after() {
+    trap - EXIT HUP INT PIPE TERM
+    left=$1
+    while [ "$left" -gt 0 ] && kill -0 "$2" 2>/dev/null; do
+        sleep 1
+        left=$((left - 1))
+    done
+    end_process "$2"
+}
+
+# A Go program may take its time after TERM, and the first process of a container may ignore it.
+end_process() {
+    kill -s TERM "$1" 2>/dev/null || return 0
+    patience=10
+    while [ "$patience" -gt 0 ] && kill -0 "$1" 2>/dev/null; do
+        sleep 0.2
+        patience=$((patience - 1))
+    done
+    kill -s KILL "$1" 2>/dev/null || true
+}
+
+end_child() {
+    # Its shell has to wait for it, or it stays in the table of processes and seems to live.
+    end_process "$child" &
+    wait "$child" 2>/dev/null || true
+    kill "$!" 2>/dev/null || true
+}
+
+on_linux() {
+    [ "$(uname -s)" = Linux ]
+}
+
+need_cargo() {
+    have cargo || fail "cargo is not installed: install Rust 1.88 or later (https://rustup.rs)${1-}"
 }
 
 # wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds.
@@ -52,74 +126,50 @@ wait_until() {
     done
 }
 
-engine_answers() {
-    have docker && bounded 20 docker info >/dev/null 2>&1
-}
-
-need_engine() {
-    have docker ||
-        fail 'Docker is not installed: install Docker Engine, or see the same job without it: make demo'
-    complaint=$(bounded 20 docker info 2>&1 >/dev/null) && return
-    case $complaint in
-        *'permission denied'*)
-            fail 'Docker refuses this user: join the group "docker" or use sudo; without Docker: make demo' ;;
-        *)
-            fail 'no Docker engine answers: (re)start it, e.g. sudo systemctl restart docker; without it: make demo' ;;
-    esac
-}
-
-need_cargo() {
-    have cargo || fail "cargo is not installed: install Rust 1.88 or later (https://rustup.rs)${1-}"
-}
-
-network_exists() {
-    docker network inspect "$network" >/dev/null 2>&1
-}
-
-# The subnet of the network as it is now; nothing if there is none.
-present_subnet() {
-    docker network inspect --format '{{(index .IPAM.Config 0).Subnet}}' "$network" 2>/dev/null || true
-}
-
-need_config() {
-    config=${ECHO_CONFIG:-$root/config.yaml}
-    # Docker would make a directory of that name and mount it.
-    [ -f "$config" ] || fail "there is no file $config: restore it, or name another in ECHO_CONFIG"
-}
-
-have_image() {
-    docker image inspect "$1" >/dev/null 2>&1
-}
-
-# pull_image IMAGE: PULL_TIMEOUT=0 skips the attempt, where it is known to be in vain.
-pull_image() {
-    [ "${PULL_TIMEOUT:-300}" -gt 0 ] || return 1
-    say "Pulling $1, for at most ${PULL_TIMEOUT:-300} s"
-    bounded "${PULL_TIMEOUT:-300}" docker pull --quiet "$1" >/dev/null 2>&1
-}
-
-# containers ARGUMENT...: the project's running containers, as docker ps lists them; -a for all.
-containers() {
-    docker ps --filter "label=com.docker.compose.project=$project" "$@"
-}
-
-# Containers are started and stopped one after the other, by the engine itself: engine 20.10 can lock
-# up for good, or never let go of the network, when many join or leave it at the same moment.
-start_one_by_one() {
-    xargs -r docker start >/dev/null
-}
-
-stop_one_by_one() {
-    xargs -r -n 1 docker stop -t 1 >/dev/null
-}
-
-compose() {
-    "$root/docker/compose.sh" "$@"
-}
-
-# quietly COMMAND...: its output is shown only if it fails.
+# quietly COMMAND...: its output is kept, for reason().
 quietly() {
-    quiet_output=$("$@" 2>&1) && return
-    printf '%s\n' "$quiet_output" >&2
-    return 1
+    "$@" >"$scratch/output" 2>&1
+}
+
+# The one line of what quietly() kept that says why it failed.
+reason() {
+    tr -d '\r' <"$scratch/output" | awk '
+        !NF || /Encountered errors|failed to start containers|docker (run )?--help/ { next }
+        { last = $0 }
+        tolower($0) ~ /error|denied|cannot|could not|unable|no space/ { why = $0 }
+        END { print why ? why : last ? last : "it does not say why" }' |
+        sed 's/^\(ERROR\|docker\): *//'
+}
+
+# take_lock NAME: another command on the same waits until this one has ended. A folder is made in one step, everywhere.
+take_lock() {
+    told=
+    until mkdir "$root/docker/.$1.lock" 2>/dev/null; do
+        [ -d "$root/docker/.$1.lock" ] || fail "cannot write in $root/docker"
+        holder=$(cat "$root/docker/.$1.lock/process" 2>/dev/null) || holder=
+        if [ -n "$holder" ] && ! lives "$holder"; then
+            break_lock "$root/docker/.$1.lock"
+        else
+            [ -n "$told" ] || say "Waiting for another command on $1 to end (process ${holder:-unknown})"
+            told=yes
+            sleep 0.5
+        fi
+    done
+    lock=$root/docker/.$1.lock
+    say "$$" >"$lock/process"
+}
+
+# Its holder was killed. Of several that find this out one breaks the lock, unless another has broken and taken it since.
+break_lock() {
+    mkdir "$1/broken" 2>/dev/null || return 0
+    if [ "$(cat "$1/process" 2>/dev/null)" = "$holder" ]; then
+        rm -rf "$1"
+    else
+        rmdir "$1/broken" 2>/dev/null || true
+    fi
+}
+
+# A process of another user cannot be signalled, but lives.
+lives() {
+    kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]
 }

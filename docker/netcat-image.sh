@@ -2,29 +2,29 @@
 # Usage: netcat-image.sh
 # Makes the image echo-netcat:latest, which holds a real netcat: BusyBox, of the registry or of Debian.
 set -eu
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/environment.sh"
 
 registry_image=busybox:1.36.1
 # The commands of netcat-cases.sh; BusyBox is each of them, by the name it is called.
 applets='sh nc timeout cat cmp head printf seq sleep tr'
 
 from_debian() {
-    say "The image $registry_image cannot be pulled: taking Debian's busybox-static instead"
+    say "The image $registry_image cannot be pulled ($(reason)): taking Debian's busybox-static instead"
     if ! have apt-get || ! have dpkg-deb; then
         fail "no apt-get here to fetch busybox-static: connect this machine, then: docker pull $registry_image"
     fi
-    unpacked=$(mktemp -d)
-    trap 'rm -rf "$unpacked"' EXIT
-    (cd "$unpacked" && quietly bounded 120 apt-get download busybox-static) ||
-        fail 'busybox-static was not downloaded: the reason stands above ("apt-get update" as root may help)'
-    dpkg-deb --extract "$unpacked"/busybox-static_*.deb "$unpacked/all"
-    mkdir -p "$unpacked/image/bin"
-    cp "$(find "$unpacked/all" -path '*/bin/busybox')" "$unpacked/image/bin/busybox"
+    cd "$scratch"
+    quietly bounded 120 apt-get download busybox-static ||
+        fail "busybox-static was not downloaded ($(reason)): apt-get update as root may help"
+    dpkg-deb -x busybox-static_*.deb all
+    mkdir -p image/bin
+    cp "$(find all -path '*/bin/busybox')" image/bin/busybox
+    chmod 755 image image/bin image/bin/busybox
     for applet in $applets; do
-        ln -s busybox "$unpacked/image/bin/$applet"
+        ln -s busybox "image/bin/$applet"
     done
-    tar -C "$unpacked/image" -cf - bin | docker import - echo-netcat:latest >/dev/null ||
-        fail 'the engine did not import the netcat image: the reason stands above'
+    tar -C image -cf image.tar bin
+    quietly docker import image.tar echo-netcat:latest || fail "the engine did not import the netcat image: $(reason)"
 }
 
 need_engine

@@ -3,64 +3,83 @@
 # Tests the echo with a real netcat, in a throwaway container on the environment's network: nothing is
 # installed on the host, no port is published. Starts the server if need be; all is left as it was found.
 set -eu
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/environment.sh"
 
-netcat=${project}-netcat-$$
+netcat=$project-netcat-$$
+found=
 
 state_of_server() {
-    docker container inspect --format '{{.State.Status}}' "$server" 2>/dev/null | grep . || echo absent
+    surveyed '$1 == server' 3 | grep . || say absent
 }
 
 # Undoes what start_server did, and nothing else.
-restore() {
-    trap - EXIT INT TERM
+clean_up() {
+    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
     docker rm --force "$netcat" >/dev/null 2>&1 || true
     case $found in
-        running | paused) ;;
+        '' | running | paused) ;;
         absent)
-            docker stop -t 1 "$server" >/dev/null 2>&1 || true
-            docker rm "$server" >/dev/null 2>&1 || true
-            [ "$network_found" = yes ] || docker network rm "$network" >/dev/null 2>&1 || true
+            stop_and_remove "$server"
+            [ -n "$network_found" ] || remove_network
             ;;
-        *) docker stop -t 1 "$server" >/dev/null 2>&1 || true ;;
+        *) stop_containers "$server" ;;
     esac
+}
+
+# What runs may be older than what is checked out. Compose alone sets no label, but gets the same layers from the cache.
+refuse_outdated() {
+    [ -n "$(surveyed '$1 == server && $5 != sources')" ] || return 0
+    image=$(docker container inspect --format '{{.Image}}' "$server")
+    [ "$(layers_of "$image")" = "$(layers_of "$(image_of echo-reactor)")" ] ||
+        fail "$server was made from other sources than those that are checked out: make docker-compose-up replaces it"
+}
+
+layers_of() {
+    docker image inspect --format '{{.RootFS.Layers}}' "$1"
 }
 
 start_server() {
-    case $found in
-        running | paused) return ;;
-    esac
     say 'The server is not running: starting it for this test'
-    have_image echo-reactor || "$root/docker/build-images.sh"
-    quietly compose up --no-start --no-recreate server || fail 'Compose could not create the server'
-    docker start "$server" >/dev/null || fail 'the server did not start'
+    check_config
+    network_found=$(network_id)
+    found=$(state_of_server)
+    if [ "$found" = absent ]; then
+        clients=0
+        make_room
+        start_services server || refuse_start
+    else
+        quietly attend docker start "$server" || fail "$server cannot be started ($(reason)): make docker-compose-up makes it anew"
+    fi
 }
 
-# The port that the server runs with, whether it comes from the file or from the environment.
+# The port that the server listens on, as its log tells; where it is silent, what the configuration says.
 port_of_server() {
-    port=$(bounded 5 docker exec "$server" /echo-reactor --check 2>/dev/null | sed -n 's/^  port: *//p')
+    port=$(docker logs "$server" 2>&1 | sed -n "s/.*Listening on ('.*', \([0-9]*\)).*/\1/p" | tail -n 1)
+    [ -n "$port" ] ||
+        port=$(bounded 5 docker exec "$server" /echo-reactor --check 2>/dev/null | sed -n 's/^  port: *//p')
     say "${port:-12345}"
 }
 
 # The whole conversation has a bound, beyond the bounds of its cases.
 run_cases() {
-    bounded 90 docker run --rm --interactive --name "$netcat" --network "$network" \
+    bounded 90 docker run --rm --interactive --sig-proxy=false --name "$netcat" --network "$network" \
         --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 \
         echo-netcat:latest sh -s server "$(port_of_server)" <"$root/docker/netcat-cases.sh"
 }
 
-need_engine
-need_config
-"$root/docker/netcat-image.sh"
-found=$(state_of_server)
-network_found=no
-! network_exists || network_found=yes
-trap restore EXIT
-trap 'exit 130' INT TERM
-start_server
+prepare
+refuse_outdated
+sh "$root/docker/netcat-image.sh"
+case $(state_of_server) in
+    running) ;;
+    paused) say "$server is paused: docker unpause $server" >&2 ;;
+    *) start_server ;;
+esac
 if run_cases; then
     say 'action: test_echo_server | result: success'
 else
     say 'action: test_echo_server | result: fail'
-    exit 1
+    survey
+    surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
+    fail "$server runs, and its log says: $(docker logs "$server" 2>&1 | grep 'Listening on' | tail -n 1) ... $(last_words "$server")"
 fi

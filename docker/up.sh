@@ -2,12 +2,15 @@
 # Usage: up.sh
 # Builds the images and starts the environment of docker-compose-dev.yaml: the server, two clients.
 set -eu
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/environment.sh"
 
-"$root/docker/build-images.sh"
-# Always afresh: docker-compose 1.29.2 cannot replace a container on a newer engine.
-[ -z "$(containers --all --quiet)" ] || "$root/docker/down.sh"
-"$root/docker/scale.sh" 2
+define 2
+prepare
+check_config
+choose_subnet
+# Always afresh, so that the whole configuration takes effect.
+[ -z "$(surveyed 1)" ] || take_down
+bring_up
 cat <<'NEXT'
 
 Next, try:

@@ -6,7 +6,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -75,8 +75,8 @@ impl Environment {
         command.env("ECHO_CONFIG", &self.config).process_group(0)
     }
 
-    /// Runs a command. If this process is killed meanwhile, the guardian ends the command.
-    fn run(&self, command: &mut Command) -> Output {
+    /// Runs a command on this environment. If this process is killed meanwhile, the guardian ends the command.
+    pub fn run(&self, command: &mut Command) -> Output {
         let command = self.prepare(command);
         let output = try_run(command, LIMIT, |pid| self.guardian.tell(pid));
         let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -89,10 +89,27 @@ impl Environment {
         self.run(&mut script(name, arguments))
     }
 
-    /// Starts `docker/NAME.sh`, with a pipe as its output.
+    /// Starts `docker/NAME.sh` in a process group of its own, with a pipe as its output.
     pub fn start_script(&self, name: &str) -> OwnedChild {
         let mut script = script(name, &[]);
         OwnedChild::spawn(self.prepare(script.stdout(Stdio::piped()))).expect("a script can start")
+    }
+
+    /// A directory of this environment's own.
+    pub fn directory(&self) -> &Path {
+        self.config.parent().expect("it is in a directory")
+    }
+
+    /// A second checkout, with the same sources.
+    pub fn another_checkout(&self, name: &str) -> PathBuf {
+        let path = self.directory().join(name);
+        let copy =
+            "mkdir \"$1\" && cp -R .dockerignore Cargo.* config.yaml docker echo-* proof \"$1\" &&
+            rm -rf \"$1\"/docker/.*.lock \"$1\"/docker/*scaled.yaml";
+        let mut copy_all = command("sh");
+        copy_all.args(["-c", copy, "copy"]).arg(&path).current_dir(checkout());
+        self.run(&mut copy_all).succeeded();
+        path
     }
 
     /// Has the engine do something, and returns what it says.
@@ -103,6 +120,11 @@ impl Environment {
     /// The same for words that the name of a container follows.
     pub fn docker(&self, words: &str, service: &str) -> String {
         self.engine(&words.split(' ').chain([&*self.named(service)]).collect::<Vec<_>>())
+    }
+
+    /// The image of a program, which only this environment uses.
+    pub fn image(&self, program: &str) -> String {
+        format!("{program}:{}latest", self.prefix)
     }
 
     /// What a container or a network is called in this environment.

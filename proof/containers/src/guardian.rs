@@ -16,7 +16,7 @@ use crate::run::command;
 pub(crate) struct Guardian(Child);
 
 impl Guardian {
-    /// Guards all containers and networks whose names begin with `prefix`, and the files. There is one
+    /// Guards all containers, networks and images whose names or tags begin with `prefix`, and the files. There is one
     /// guardian at a time on a machine: this waits for another run to end.
     pub(crate) fn new(prefix: &str, files: &[&Path]) -> Guardian {
         let mut shell = command("sh");

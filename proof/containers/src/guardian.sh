@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Usage: sh -c GUARDIAN guardian PREFIX FILE...
-# Removes the containers and networks of a run of the tests, and the files, when its standard input
+# Removes the containers, networks and images of a run of the tests, and the files, when its standard input
 # ends: the tests are done, or they were killed. Each line before that is the process group of the
 # script that is at work now; 0 is none.
 trap '' HUP INT TERM
@@ -35,5 +35,8 @@ done
 # Right after its last container, an engine may call a network busy.
 for network in $(docker network ls --quiet --filter "name=^$prefix"); do
     try 10 docker network rm "$network" || echo "error: the network $network stays" >&2
+done
+for program in echo-reactor echo-client; do
+    docker image rm "$program:${prefix}latest" >/dev/null 2>&1 || true
 done
 rm -rf "$@"

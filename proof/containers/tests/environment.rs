@@ -24,12 +24,16 @@ fn up_starts_the_server_and_two_clients_without_privileges() {
     assert_eq!(environment.services(&["--all"]), with_clients(2));
     for service in with_clients(2) {
         let properties = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} \
-            {{.NetworkSettings.Ports}} {{.HostConfig.SecurityOpt}} {{.Config.User}}";
+            {{.HostConfig.PortBindings}} {{.HostConfig.SecurityOpt}} {{.Config.User}}";
         let wanted = "true [ALL] map[] [no-new-privileges:true] 65534:65534";
         assert_eq!(environment.inspect(&service, properties), wanted, "{service}");
+        // An exposed port is there without one of the host.
+        let published = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostPort}}{{end}}{{end}}";
+        assert_eq!(environment.inspect(&service, published), "", "{service}");
     }
     for image in ["echo-reactor", "echo-client"] {
-        let size = environment.engine(&["image", "inspect", "--format", "{{.Size}}", image]);
+        let image = environment.image(image);
+        let size = environment.engine(&["image", "inspect", "--format", "{{.Size}}", &image]);
         assert!(size.parse::<u64>().is_ok_and(|bytes| bytes < 2_000_000), "{image}: {size} bytes");
     }
 }

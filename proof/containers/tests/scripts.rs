@@ -1,20 +1,28 @@
 //! The scripts that need no Docker engine: the generator, what is found missing, the demo.
 
 use std::fs::{self, Permissions, read_to_string};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, process, thread};
 
 use echo_containers::{Output, checkout, command, run, script};
+use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
+use echo_harness::log_lines::LogLines;
+use echo_harness::wait::{PATIENCE, until};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
-/// A directory of the test that makes it.
+/// A directory of its own.
 struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> Directory {
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        let path = env::temp_dir().join(format!("echo-{}-{test}", process::id()));
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("echo-{}-{number}", process::id()));
         fs::create_dir(&path).expect("a directory of our own");
         Directory(path)
     }
@@ -34,8 +42,35 @@ fn generate(output: &str, clients: &str) -> Output {
     run(&mut script("generate-compose", &[output, clients]))
 }
 
+/// A `docker` whose engine answers as one that has nothing yet does. `cases` come first; they are those of a shell's
+/// `case` on all arguments.
+fn engine(cases: &str) -> String {
+    format!(
+        "case \"$*\" in
+            {cases}
+            'version --format '*) echo '1.47 linux' ;;
+            'compose version' | ps* | 'network ls'*) ;;
+            'image inspect --format {{{{.Size}}}}'*) echo 1000000 ;;
+            'image inspect --format '*) ;;
+            'image inspect rust:'*) ;;
+            build*) echo \"BUILD $*\" ;;
+            run*) echo '  level: info' ;;
+            compose*) echo \"docker $* ($ECHO_SUBNET)\"; exit 3 ;;
+            *) exit 1 ;;
+        esac"
+    )
+}
+
+/// What Compose gets to do, behind its first word.
+const COMPOSE: &str =
+    "--env-file * --project-name fake-echo-reactor --file *docker-compose-dev.yaml";
+
 /// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
 fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
+    run_as(commands, &mut script(name, &[argument]))
+}
+
+fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
     const MISSING: [&str; 3] = ["docker", "docker-compose", "cargo"];
     let directory = Directory::new();
     let path = env::var_os("PATH").expect("a path");
@@ -52,7 +87,8 @@ fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
         fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
     }
-    run(script(name, &[argument]).env("PATH", &directory.0))
+    // Beside what this user may really have.
+    run(script.env("PATH", &directory.0).env("ECHO_PREFIX", "fake-"))
 }
 
 #[test]
@@ -118,24 +154,140 @@ fn a_directory_is_no_output_and_one_that_is_missing_is_named() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_written_through_and_never_replaced() {
+    let directory = Directory::new();
+    let [file, link, device] = ["file", "link", "device"].map(|name| directory.path(name));
+    fs::write(&file, "old").unwrap();
+    symlink(&file, &link).unwrap();
+    generate(&link, "2").succeeded();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(read_to_string(&file).unwrap().contains("client2:"));
+
+    let pipe = directory.path("pipe");
+    run(command("mkfifo").arg(&pipe)).succeeded();
+    let reader = thread::spawn({
+        let pipe = pipe.clone();
+        move || read_to_string(pipe)
+    });
+    generate(&pipe, "2").succeeded();
+    assert!(reader.join().unwrap().unwrap().contains("client2:"));
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // A /dev/null of our own, where this user may make one; where it cannot be opened, that is an error.
+    if is_available(&["mknod", &device, "c", "1", "3"]) {
+        generate(&device, "2");
+        assert!(fs::metadata(&device).unwrap().file_type().is_char_device());
+    }
+    assert_eq!(
+        fs::read_dir(&directory.0)
+            .unwrap()
+            .filter_map(Result::ok)
+            .filter(|entry| { entry.file_name().to_string_lossy().contains('.') })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
+    for prefix in ["A-", "-a", "_a", "a b", "a.b", "ñ-", "a/b", "$(x)", "a23456789012345678901234-"]
+    {
+        for name in ["up", "down", "scale", "netcat-test", "logs", "clean", "build-images"] {
+            let output = run(script(name, &["2"]).env("ECHO_PREFIX", prefix));
+            output.complains(&format!("ECHO_PREFIX={prefix}"));
+        }
+    }
+}
+
+/// Runs "up" where the engine has these networks, each `NAME SUBNET`, and Compose fails. It says with which subnet.
+fn up_beside(networks: &str, subnet: &str) -> Output {
+    let engine = engine(&format!(
+        "'network ls'*) echo 1 ;; 'network inspect --format {{{{$name'*) printf '{networks}\\n' ;;"
+    ));
+    let mut up = script("up", &[]);
+    if !subnet.is_empty() {
+        up.env("ECHO_SUBNET", subnet);
+    }
+    run_as(&[("docker", &engine)], &mut up).failed()
+}
+
+#[test]
+fn a_subnet_that_is_free_is_chosen() {
+    for (networks, chosen) in [
+        ("bridge 172.17.0.0/16", "172.24.125.0/24"),
+        ("other 172.24.125.0/24", "172.24.124.0/24"),
+        ("fake-echo-reactor_testing_net 172.24.125.0/24", "172.24.125.0/24"),
+        ("other 172.24.124.0/22\\nhost \\nsix fd00::/64", "172.24.123.0/24"),
+    ] {
+        up_beside(networks, "")
+            .says(&format!("error: not all containers could be started: *({chosen})"));
+    }
+    up_beside("wide 172.16.0.0/12", "").says("error: no subnet of 172.24.0.0/16 is free: *");
+}
+
+#[test]
+fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
+    for subnet in [
+        "x",
+        "10.9.8.0",
+        "10.9.8.1/24",
+        "10.9.8.0/29",
+        "10.9.8.0/7",
+        "10.9.256.0/24",
+        "010.9.8.0/24",
+        "fd00::/64",
+    ] {
+        up_beside("", subnet).says(&format!("error: ECHO_SUBNET={subnet} is no IPv4 subnet*"));
+    }
+    up_beside("theirs 10.9.0.0/16", "10.9.8.0/24")
+        .says("error: ECHO_SUBNET=10.9.8.0/24 is taken by the network theirs (10.9.0.0/16)*");
+    up_beside("theirs 10.9.0.0/16", "10.10.8.0/24").says("error: *(10.10.8.0/24)");
+}
+
+#[test]
+fn a_relative_configuration_is_looked_for_where_the_user_stands() {
+    let directory = Directory::new();
+    let mut up = script("up", &[]);
+    let up = up.current_dir(&directory.0).env("ECHO_CONFIG", "my.yaml");
+    let engine = engine("run*) echo \"$*\" >&2; exit 125 ;;");
+    let missing = format!("error: {} is not a file*", directory.path("my.yaml"));
+    run_as(&[("docker", &engine)], up).failed().says(&missing);
+    fs::write(directory.path("my.yaml"), "").unwrap();
+    let mounted = format!("error: *source={}*", directory.path("my.yaml"));
+    run_as(&[("docker", &engine)], up).failed().says(&mounted);
+}
+
+#[test]
+fn an_engine_that_does_not_see_the_checkout_is_told() {
+    for words in [
+        "docker: Error response from daemon: invalid mount config: bind source path does not exist: /x.",
+        "config.yaml cannot be read: it is a directory; was the file missing when a container mounted it?",
+    ] {
+        let engine = engine(&format!("run*) echo '{words}' >&2; exit 125 ;;"));
+        let output = run_with(&[("docker", &engine)], "up", "").failed();
+        output.says(
+            "error: the Docker engine does not see *config.yaml: it runs on another machine*",
+        );
+    }
+}
+
+#[test]
 fn docker_compose_is_preferred_to_its_old_name() {
-    let both = [("docker", "echo \"docker $*\""), ("docker-compose", "echo \"docker-compose $*\"")];
-    let output = run_with(&both, "compose", "ps");
-    output.says("docker compose --project-name echo-reactor * ps");
+    let both = [("docker", &*engine("")), ("docker-compose", "echo \"docker-compose $*\"")];
+    run_with(&both, "compose", "ps").says(&format!("docker compose {COMPOSE} ps*"));
 }
 
 #[test]
 fn the_old_name_of_docker_compose_serves_where_the_plugin_is_missing() {
-    let old =
-        [("docker", "[ \"$1\" != compose ]"), ("docker-compose", "echo \"docker-compose $*\"")];
-    let output = run_with(&old, "compose", "ps");
-    output.says("docker-compose --project-name echo-reactor * ps");
+    let engine = engine("compose*) exit 1 ;;");
+    let old = [("docker", &*engine), ("docker-compose", "echo \"docker-compose $*\"")];
+    run_with(&old, "compose", "ps").succeeded().says(&format!("docker-compose {COMPOSE} ps"));
 }
 
 #[test]
 fn without_docker_compose_one_line_says_what_to_install() {
-    run_with(&[("docker", "[ \"$1\" != compose ]")], "compose", "ps")
-        .complains("docker-compose-plugin");
+    let engine = engine("compose*) exit 1 ;;");
+    run_with(&[("docker", &engine)], "compose", "ps").complains("docker-compose-plugin");
 }
 
 #[test]
@@ -146,31 +298,41 @@ fn without_docker_one_line_points_to_the_demo() {
 }
 
 #[test]
-fn an_engine_that_does_not_answer_is_one_line_that_points_to_the_demo() {
-    let dead = "echo 'Cannot connect to the Docker daemon' >&2; exit 1";
-    run_with(&[("docker", dead)], "up", "").complains("no Docker engine*make demo");
-}
-
-#[test]
-fn a_user_whom_docker_refuses_gets_one_line_that_names_the_group() {
-    let closed = "echo 'permission denied while trying to connect' >&2; exit 1";
-    run_with(&[("docker", closed)], "up", "").complains("group \"docker\"");
+fn the_reason_of_the_engine_is_shown_with_what_to_do() {
+    for (docker, line) in [
+        (
+            "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+            "no Docker engine answers: Cannot connect*make demo",
+        ),
+        ("echo 'permission denied while trying to connect' >&2; exit 1", "group \"docker\""),
+        (
+            "echo 'The command docker could not be found in this WSL 2 distro'; exit 1",
+            "WSL integration",
+        ),
+        ("echo 'context \"gone\" does not exist' >&2; exit 1", "\"gone\"*docker context ls"),
+        ("echo 'x509: certificate has expired' >&2; exit 1", "expired*DOCKER_CERT_PATH"),
+        ("echo 'client version 1.99 is too new' >&2; exit 1", "1.99*DOCKER_API_VERSION"),
+        ("echo '1.47 windows'", "runs windows containers"),
+        ("", "no Docker engine answers"),
+    ] {
+        run_with(&[("docker", docker)], "up", "").complains(line);
+    }
 }
 
 #[test]
 fn without_builder_image_and_cargo_one_is_told_what_to_install() {
-    let offline = "case $1 in info) ;; *) exit 1 ;; esac";
-    let output = run_with(&[("docker", offline)], "build-images", "").failed();
-    output.says("error: cargo is not installed*docker pull rust:*");
+    let offline = engine("pull*) echo 'Error: toomanyrequests' >&2; exit 1 ;; image*) exit 1 ;;");
+    let output = run_with(&[("docker", &offline)], "build-images", "").failed();
+    output
+        .says("*cannot be pulled (Error: toomanyrequests)*")
+        .says("error: cargo is not installed*docker pull rust:*");
 }
 
 #[test]
 fn with_the_builder_image_docker_alone_builds_both() {
-    let online =
-        "case \"$1 $2\" in 'image inspect') echo 1000000 ;; build*) echo \"BUILD $*\" ;; esac";
-    let output = run_with(&[("docker", online)], "build-images", "").succeeded();
-    let output = output.says("BUILD *--file docker/Dockerfile --target echo-client*");
-    output.says("echo-reactor:latest is ready, 1.00 MB");
+    let output = run_with(&[("docker", &engine(""))], "build-images", "").succeeded();
+    let output = output.says("BUILD *--file *docker/Dockerfile --target echo-client*");
+    output.says("echo-reactor:fake-latest is ready, 1.00 MB");
 }
 
 #[test]
@@ -184,6 +346,34 @@ fn the_demo_ends_with_its_clients_finished_and_its_server_drained() {
 #[ignore = "needs the programs of make build: make test-containers"]
 fn a_server_that_does_not_start_fails_the_demo() {
     run(script("demo", &[]).env("SERVER_CONNECTIONS_MAX", "none")).failed();
+}
+
+/// Starts the demo by this command of a shell, does something to its group of processes, and waits for its end.
+fn demo_that_is_ended(command_line: &str, end: impl FnOnce(Pid)) -> ExitStatus {
+    let mut demo = command("sh");
+    demo.args(["-c", command_line]).current_dir(checkout()).process_group(0);
+    let demo = demo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut demo = OwnedChild::spawn(demo).expect("the demo can start");
+    let lines = LogLines::gather(demo.stdout().expect("a pipe"));
+    until("the first client's first answer", || !lines.containing("client1 ").is_empty());
+    end(demo.pid());
+    let status = demo.wait(PATIENCE).expect("it ends");
+    // No process of it is left.
+    until("an empty group", || test_kill_process_group(demo.pid()).is_err());
+    status
+}
+
+#[test]
+#[ignore = "needs the programs of make build: make test-containers"]
+fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let interrupted = |group| kill_process_group(group, signal).unwrap();
+        let status = demo_that_is_ended("exec docker/demo.sh", interrupted);
+        assert_eq!(status.code(), Some(code), "{signal:?}");
+    }
+    let alone = |process| kill_process(process, Signal::TERM).unwrap();
+    assert_eq!(demo_that_is_ended("exec docker/demo.sh", alone).code(), Some(143));
+    demo_that_is_ended("docker/demo.sh | head -n 12", |_| ());
 }
 
 #[test]

@@ -1,0 +1,359 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The environment of this checkout: its containers, whose they are, how they start and stop, and whether they work.
+# Sourced by every script that works on it. Three variables, all optional, let a second environment live beside the first:
+#   ECHO_PREFIX  goes before the names of project, containers, network and the images' tag (default: nothing)
+#   ECHO_SUBNET  the network's subnet (default: 172.24.125.0/24, or another where that is taken or too small)
+#   ECHO_CONFIG  the configuration file that is mounted (default: config.yaml at the root)
+
+. "$(dirname "$0")/lib.sh"
+
+case ${ECHO_PREFIX=} in
+    [!a-z0-9]* | *[!a-z0-9_-]* | ?????????????????????????*)
+        fail "ECHO_PREFIX=$ECHO_PREFIX: Compose takes a-z, 0-9, _ and -, a letter or digit first; at most 24 of them" ;;
+esac
+case ${ECHO_CONFIG-} in
+    '') ECHO_CONFIG=$root/config.yaml ;;
+    /*) ;;
+    *) ECHO_CONFIG=$PWD/$ECHO_CONFIG ;;
+esac
+export ECHO_PREFIX ECHO_CONFIG
+
+# What the user's other projects may want of Compose.
+for variable in $(env | sed -n 's/^\(COMPOSE_[A-Z_]*\)=.*/\1/p'); do
+    unset "$variable"
+done
+
+project=${ECHO_PREFIX}echo-reactor
+server=${ECHO_PREFIX}server
+folder=$root/docker
+dev_file=$folder/docker-compose-dev.yaml
+# Exists only while the environment has another number of clients than the committed file.
+scaled_file=$folder/docker-compose-${ECHO_PREFIX}scaled.yaml
+# How many services Compose is given at once.
+services_at_once=100
+tab=$(printf '\t')
+
+. "$(dirname "$0")/engine.sh"
+. "$(dirname "$0")/network.sh"
+. "$(dirname "$0")/images.sh"
+
+compose() {
+    definition=$dev_file
+    [ ! -f "$scaled_file" ] || definition=$scaled_file
+    # Else a file docker/.env would be read; and docker-compose 1 does not take /dev/null for one.
+    : >"$scratch/no.env"
+    # shellcheck disable=SC2086 # One or two words.
+    attend $compose_command --env-file "$scratch/no.env" --project-name "$project" --file "$definition" "$@"
+}
+
+# survey: leaves in $scratch/containers what this checkout has under our names or in our project, one container a line:
+# NAME ID STATE PROJECT SOURCES STATUS OWNER, and in $scratch/foreign what others have. The owner is the folder of the
+# compose definition; what has none was not made by Compose.
+survey() {
+    : >"$scratch/containers"
+    : >"$scratch/foreign"
+    docker ps --all --no-trunc --format "{{.Names}}$tab{{.ID}}$tab{{.State}}$tab{{or (.Label \"com.docker.compose.project\") \"-\"}}$tab{{or (.Label \"$sources_label\") \"-\"}}$tab{{.Status}}$tab{{.Label \"com.docker.compose.project.working_dir\"}}" \
+        >"$scratch/every" 2>"$scratch/output" || fail "the engine lists no containers: $(reason)"
+    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|client[0-9]+)\$" \
+        '$1 ~ ours || $4 == project' "$scratch/every" >"$scratch/all"
+    cut -f 7 "$scratch/all" | sort -u >"$scratch/owners"
+    while IFS= read -r owner; do
+        list=foreign
+        ! is_our_folder "$owner" || list=containers
+        owner=$owner awk -F "$tab" '$7 == ENVIRON["owner"]' "$scratch/all" >>"$scratch/$list"
+    done <"$scratch/owners"
+}
+
+# By whatever way this checkout is reached.
+is_our_folder() {
+    [ -n "$1" ] && { [ "$1" = "$folder" ] || [ "$(cd "$1" 2>/dev/null && pwd -P)" = "$folder" ]; }
+}
+
+# surveyed CONDITION [FIELD]: the id, or another field, of each container for which awk's condition holds; 0 is all.
+surveyed() {
+    awk -F "$tab" -v server="$server" -v project="$project" -v sources="$sources" \
+        "$1 { print \$${2:-2} }" "$scratch/containers"
+}
+
+# count LINES
+count() {
+    say "$1" | wc -l | tr -d ' '
+}
+
+# Our names are short: another project, or another checkout, may have taken one.
+refuse_foreign() {
+    survey
+    refuse_foreign_network
+    refuse_foreign_containers
+}
+
+refuse_foreign_containers() {
+    IFS=$tab read -r name id state compose_project made_from status owner <"$scratch/foreign" || return 0
+    names=$(cut -f 1 "$scratch/foreign" | tr '\n' ' ' | sed 's/ $//')
+    both='or have both: ECHO_PREFIX=my- before make'
+    if [ -z "$owner" ]; then
+        fail "another container is named \"$name\": remove it (docker rm -f $names), $both"
+    elif [ -d "$owner" ]; then
+        fail "the container \"$name\" belongs to $owner: make docker-compose-down there, $both"
+    else
+        fail "the container \"$name\" belongs to $owner, which is not here any more: remove it (docker rm -f $names), $both"
+    fi
+}
+
+# What every command that starts something begins with: our names are free or ours, and the images are of these sources.
+prepare() {
+    need_engine
+    take_lock "$project"
+    refuse_foreign
+    need_images
+}
+
+# check_config: both programs read the configuration as they will, in a container and as its user.
+check_config() {
+    # Docker would make a folder of that name and mount it.
+    [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
+    for program in echo-client echo-reactor; do
+        quietly throwaway --network none "$(image_of "$program")" --check || refuse_config
+    done
+    log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
+}
+
+refuse_config() {
+    complaint=$(reason)
+    case $complaint in
+        *'it is a directory'* | *'source path does not exist'* | *'statfs '*)
+            fail "the Docker engine does not see $ECHO_CONFIG: it runs on another machine, or in another container, than this checkout" ;;
+        *'ermission denied'*)
+            fail "the containers' user cannot read $ECHO_CONFIG: chmod a+r '$ECHO_CONFIG'" ;;
+        *': config.yaml:'*) fail "$ECHO_CONFIG:${complaint#*: config.yaml:}" ;;
+        *) fail "$program cannot check $ECHO_CONFIG: $complaint" ;;
+    esac
+}
+
+# throwaway OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own.
+throwaway() {
+    throwaway=$project-throwaway-$$
+    # Unlike the short form, --mount takes any path, and refuses one that the engine does not see.
+    attend docker run --rm --name "$throwaway" --read-only --cap-drop ALL --security-opt no-new-privileges:true \
+        --mount "type=bind,\"source=$(say "$ECHO_CONFIG" | sed 's/"/""/g')\",target=/config.yaml,readonly" "$@"
+}
+
+# define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
+define() {
+    # In this folder, so that its paths are those of the file that it becomes.
+    wanted=$folder/.$project.$$.yaml
+    sh "$folder/generate-compose.sh" "$wanted" "$1"
+    clients=$(grep -c '^  client' "$wanted" || true)
+}
+
+# bring_up: what is defined; what runs already goes on running, if it is as it should be.
+bring_up() {
+    make_room
+    remember
+    if cmp -s "$wanted" "$dev_file"; then
+        rm -f "$scaled_file"
+    else
+        cp "$wanted" "$scaled_file"
+    fi
+    replace_outdated
+    remove_surplus
+    start_all
+    undo=if_interrupted
+    verify
+    say "The server and $clients clients are up"
+    undo=
+}
+
+# A network cannot grow: too small a one is removed, with all that is in it.
+make_room() {
+    present=$(present_subnet)
+    if [ -n "$present" ] && [ "${ECHO_SUBNET:-$present}" = "$present" ] && [ "$clients" -le "$(capacity_of "$present")" ]; then
+        # Compose refuses a network that differs from its definition.
+        export ECHO_SUBNET="$present"
+        return
+    fi
+    choose_subnet
+    if [ -n "$present" ]; then
+        say "The network $present does not serve: all start afresh in $ECHO_SUBNET"
+        take_down
+    fi
+}
+
+# What was made from other sources or by another project in this folder, or whose network was pruned.
+replace_outdated() {
+    survey
+    # An empty filter would match all.
+    docker ps --all --no-trunc --quiet --filter "network=$(network_id | grep . || say none)" >"$scratch/attached"
+    outdated=$({
+        surveyed '$4 != project || $5 != sources'
+        surveyed 1 | grep -vxF -f "$scratch/attached"
+    } | sort -u)
+    [ -n "$outdated" ] || return 0
+    say "Replacing $(count "$outdated") containers that are out of date"
+    stop_and_remove "$outdated"
+}
+
+remove_surplus() {
+    survey
+    surplus=$(surveyed "match(\$1, /client[0-9]+\$/) && substr(\$1, RSTART + 6) + 0 > $clients")
+    [ -n "$surplus" ] || return 0
+    say "Stopping $(count "$surplus") clients"
+    stop_and_remove "$surplus"
+}
+
+start_all() {
+    start_services server || refuse_start
+    first=1
+    while [ "$first" -le "$clients" ]; do
+        last=$((first + services_at_once - 1))
+        [ "$last" -le "$clients" ] || last=$clients
+        # shellcheck disable=SC2046 # One word for each service.
+        start_services $(clients_from "$first" "$last") || refuse_start
+        say "Started client$first to client$last of $clients"
+        first=$((last + 1))
+    done
+}
+
+clients_from() {
+    number=$1
+    while [ "$number" -le "$2" ]; do
+        say "client$number"
+        number=$((number + 1))
+    done
+}
+
+# start_services SERVICE...
+start_services() {
+    quietly compose up --detach --no-build "$@"
+}
+
+refuse_start() {
+    complaint=$(reason)
+    case $complaint in
+        *overlap* | *'already used'*)
+            fail "the subnet $ECHO_SUBNET is taken: $complaint: name another, such as ECHO_SUBNET=10.9.8.0/24" ;;
+        *) fail "not all containers could be started: $complaint" ;;
+    esac
+}
+
+# "Up" is said of what was seen: the server answers, each client runs or has ended with code 0.
+verify() {
+    started=$(docker container inspect --format '{{.State.StartedAt}}' "$server")
+    newest=${ECHO_PREFIX}client$clients
+    case $log_level in
+        *info* | *debug* | *trace*)
+            wait_until 10 server_tells_or_has_ended || true
+            [ "$clients" -eq 0 ] || ! server_tells || wait_until 15 newest_is_answered_or_has_ended ||
+                fail "$newest gets no answer from the server: $(last_words "$newest")"
+            ;;
+    esac
+    server_tells || ! runs "$server" || exchange || fail "$server runs, but does not answer: $(reason)"
+    wait_until 10 all_have_settled || true
+    survey
+    surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
+    surveyed '$1 ~ /client[0-9]+$/ && $3 != "running" && $6 !~ /^Exited \(0\)/' 0 | complain || exit 1
+}
+
+runs() {
+    [ "$(docker container inspect --format '{{.State.Running}}' "$1")" = true ]
+}
+
+server_tells() {
+    docker logs --since "$started" "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
+}
+
+server_tells_or_has_ended() {
+    server_tells || ! runs "$server"
+}
+
+newest_is_answered_or_has_ended() {
+    docker logs "$newest" 2>&1 | grep -q 'Message from server' || ! runs "$newest"
+}
+
+# Where the log is off, a client has to try.
+exchange() {
+    quietly throwaway --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
+        --env CLI_RETRY_TIMEOUT=5s --env RUST_LOG=error "$(image_of echo-client)"
+}
+
+# What is wrong from the beginning ends within a second.
+all_have_settled() {
+    survey
+    [ -z "$(surveyed '$6 ~ /Less than a second/')" ]
+}
+
+# Fails for the first container on its input, in one line.
+complain() {
+    IFS=$tab read -r name id state rest || return 0
+    case $state in
+        created) what='was created, but never started' ;;
+        exited | dead) what='has ended' ;;
+        *) what="is $state" ;;
+    esac
+    fail "$name $what, exit code $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
+}
+
+# The last line of its log, or what the engine says of it.
+last_words() {
+    words=$(docker logs --tail 1 "$1" 2>&1 | tail -n 1)
+    [ -n "$words" ] || words=$(docker container inspect --format '{{.State.Error}}' "$1")
+    say "${words:-it has logged nothing}"
+}
+
+take_down() {
+    survey
+    number=$(surveyed 1 | wc -l)
+    if [ "$number" -gt 0 ]; then
+        say "Stopping $((number)) containers"
+        # The clients first: so none of them misses its server.
+        stop_containers "$(surveyed '$1 != server')"
+        stop_containers "$(surveyed '$1 == server')"
+        surveyed 1 | xargs docker container inspect --format '{{.State.ExitCode}}' | sort -n | uniq -c |
+            while read -r number exit_code; do
+                say "  exit code $exit_code: $number"
+            done
+        remove_containers "$(surveyed 1)"
+    fi
+    remove_network
+    rm -f "$scaled_file"
+}
+
+stop_and_remove() {
+    stop_containers "$1"
+    remove_containers "$1"
+}
+
+# stop_containers IDS
+stop_containers() {
+    # shellcheck disable=SC2086 # One word for each container.
+    [ -z "$1" ] || docker stop -t 1 $1 >/dev/null 2>&1 || true
+}
+
+# remove_containers IDS
+remove_containers() {
+    # shellcheck disable=SC2086
+    [ -z "$1" ] || quietly docker rm --force $1 || true
+}
+
+# An end before time takes away what this command has made, and nothing else. What is up but does not work stays, to
+# be looked at.
+undo=
+remember() {
+    survey
+    surveyed 1 >"$scratch/found"
+    network_found=$(network_id)
+    rm -f "$scratch/definition"
+    [ ! -f "$scaled_file" ] || cp "$scaled_file" "$scratch/definition"
+    undo=yes
+}
+
+clean_up() {
+    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
+    [ -z "${wanted-}" ] || rm -f "$wanted"
+    [ "$undo" = yes ] || { [ "$undo" = if_interrupted ] && [ "$1" -gt 128 ]; } || return 0
+    survey
+    remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
+    [ -n "$network_found" ] || remove_network
+    rm -f "$scaled_file"
+    [ ! -f "$scratch/definition" ] || cp "$scratch/definition" "$scaled_file"
+}

@@ -1,0 +1,297 @@
+//! What the scripts refuse, and what they leave alone: they say only what is true, in real containers.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::{env, iter};
+
+use echo_containers::{Output, Shared, checkout, command, script, wait_until, with_clients};
+use echo_harness::command::is_available;
+use echo_harness::log_lines::LogLines;
+use echo_harness::wait::PATIENCE;
+use rustix::process::{Signal, kill_process, kill_process_group};
+
+static ENVIRONMENT: Shared = Shared::new();
+
+/// The clients outlive a test.
+const LONG: &str = "client: {loop_lapse: 10m}";
+
+/// `docker/NAME.sh` of another checkout.
+fn script_of(checkout: &Path, name: &str, argument: &str) -> Command {
+    let mut script = command(checkout.join(format!("docker/{name}.sh")));
+    script.arg(argument);
+    script
+}
+
+/// Each line that begins so is the only error.
+fn assert_refused(output: Output, reason: &str) {
+    let output = output.failed().says(&format!("error: *{reason}*"));
+    assert_eq!(output.count("error: *"), 1, "{output}");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_configuration_that_cannot_serve_is_refused_while_the_old_environment_runs() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.bring_up(LONG, 2);
+    let before = environment.everything();
+    let config = environment.directory().join("config.yaml");
+    let name = config.display();
+    let refuse = |reason: &str| {
+        for (script, argument) in [("up", ""), ("scale", "3")] {
+            environment.script(script, &[argument]).complains(reason);
+            assert_eq!(environment.everything(), before, "{script}");
+        }
+    };
+    environment.configure("server: {\n  prot: 12345}");
+    refuse(&format!("{name}:2: *prot"));
+    environment.configure("client: {loop_lapse: soon}");
+    refuse(&format!("{name}:1: *loop_lapse"));
+    environment.configure(LONG);
+    fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
+    refuse(&format!("cannot read {name}: chmod a+r '{name}'"));
+    fs::remove_file(&config).unwrap();
+    refuse(&format!("{name} is not a file"));
+    assert!(!config.exists());
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn what_ends_right_after_its_start_is_not_up() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    for (yaml, reason) in [
+        ("server: {ip: 192.0.2.1}", "server has ended, exit code 1: *Cannot listen on*"),
+        (
+            "server: {ip: 192.0.2.1}\nlog: {level: off}",
+            "server has ended, exit code 1: *Cannot listen on*",
+        ),
+        ("client: {server_address: 'server:1', retry_timeout: 100ms}", "client1 *"),
+    ] {
+        environment.configure(yaml);
+        let output = environment.script("up", &[]);
+        assert_eq!(output.count("*are up*"), 0, "{output}");
+        assert_refused(output, reason);
+    }
+    environment.take_down();
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_client_that_has_done_its_work_is_no_failure() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure("client: {loop_lapse: 100ms, loop_period: 50ms}");
+    environment.script("up", &[]).succeeded().says("The server and 2 clients are up");
+    wait_until("the clients' end", || environment.has_exited("client2", 0));
+    environment.script("scale", &["2"]).succeeded().says("The server and 2 clients are up");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn netcat_test_fails_in_a_checkout_that_does_not_compile() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.take_down();
+    environment.configure(LONG);
+    let broken = environment.another_checkout("broken");
+    fs::write(broken.join("echo-reactor/Cargo.toml"), "[broken").unwrap();
+    for (name, argument) in [("netcat-test", ""), ("scale", "1")] {
+        let output = environment.run(script_of(&broken, name, argument).env("PULL_TIMEOUT", "0"));
+        assert_eq!(output.count("*result: success*"), 0, "{output}");
+        assert_refused(output, "were not built");
+    }
+    assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_second_checkout_leaves_the_first_ones_containers_alone_and_names_it() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.bring_up(LONG, 2);
+    let before = environment.everything();
+    let second = environment.another_checkout("second");
+    let owner = format!(
+        "belongs to {}/docker: make docker-compose-down there*ECHO_PREFIX",
+        checkout().display()
+    );
+    for (name, argument) in
+        [("up", ""), ("scale", "3"), ("down", ""), ("netcat-test", ""), ("logs", ""), ("clean", "")]
+    {
+        environment.run(&mut script_of(&second, name, argument)).complains(&owner);
+        assert_eq!(environment.everything(), before, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_container_of_others_that_has_our_name_is_named_and_not_touched() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.take_down();
+    environment.configure(LONG);
+    for (words, service) in [
+        ("run --detach --name * echo-netcat:latest sleep 600", "server"),
+        ("create --name * echo-netcat:latest sleep 600", "client2"),
+        ("run --detach --restart always --name * echo-netcat:latest sleep 0", "client1"),
+    ] {
+        let name = environment.named(service);
+        let words = words.replace('*', &name);
+        let id = environment.engine(&words.split(' ').collect::<Vec<_>>());
+        for (script, argument) in [("up", ""), ("scale", "2"), ("netcat-test", "")] {
+            let output = environment.script(script, &[argument]);
+            output
+                .complains(&format!("another container is named \"{name}\": *docker rm -f {name}"));
+        }
+        environment.script("down", &[]).succeeded();
+        let left = environment.everything();
+        assert!(left.starts_with(&id) && left.lines().count() == 1, "{left}");
+        environment.docker("rm --force", service);
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_network_of_others_is_not_touched_and_a_subnet_that_is_taken_is_named() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.take_down();
+    environment.configure(LONG);
+    for (name, reason) in [
+        (environment.network(), "that Compose did not make: docker network rm"),
+        (environment.named("taken"), "is taken by the network"),
+    ] {
+        let subnet = environment.address("0/24");
+        let id = environment.engine(&["network", "create", "--subnet", &subnet, &name]);
+        environment.script("up", &[]).complains(
+            &format!("{name}*{reason}").replace(&format!("{name}*is taken"), "is taken"),
+        );
+        environment.script("down", &[]).succeeded();
+        assert_eq!(environment.engine(&["network", "inspect", "--format", "{{.Id}}", &name]), id);
+        environment.engine(&["network", "rm", &name]);
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn containers_whose_network_was_pruned_are_replaced() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.bring_up(LONG, 1);
+    environment.script("compose", &["stop", "-t", "1"]).succeeded();
+    wait_until("the network gone", || {
+        let rm = ["network", "rm", &environment.network()];
+        environment.run(command("docker").args(rm)).code == Some(0)
+    });
+    environment.script("scale", &["1"]).succeeded().says("The server and 1 clients are up");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    environment.take_down();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut up = environment.start_script("up");
+        let lines = LogLines::gather(up.stdout().expect("a pipe"));
+        wait_until("the first container", || !environment.services(&["--all"]).is_empty());
+        if signal == Signal::INT {
+            // As a terminal does it.
+            kill_process_group(up.pid(), signal).unwrap();
+        } else {
+            kill_process(up.pid(), signal).unwrap();
+        }
+        let status = up.wait(PATIENCE).expect("it ends");
+        assert_eq!(status.code(), Some(code), "{signal:?}: {:?}", lines.containing(""));
+        assert_eq!(environment.everything(), "\n", "{signal:?}");
+    }
+    let mut up = command("sh");
+    up.args(["-c", "docker/up.sh | head -n 1"]).current_dir(checkout());
+    environment.run(&mut up).succeeded().says("Started client1 to client2 of 2");
+    assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn of_two_starts_at_once_one_waits() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    let mut starts = [(); 2].map(|()| environment.start_script("up"));
+    let lines = starts.each_mut().map(|start| LogLines::gather(start.stdout().expect("a pipe")));
+    for start in &mut starts {
+        assert!(start.wait(PATIENCE).expect("it ends").success());
+    }
+    let waited = lines.iter().filter(|lines| !lines.containing("Waiting for another").is_empty());
+    assert_eq!(waited.count(), 1);
+    assert_eq!(environment.services(&[]), with_clients(2));
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_checkout_may_be_anywhere_and_variables_of_others_change_nothing() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.take_down();
+    let place = environment.another_checkout("a ñ: b");
+    fs::write(place.join("docker/.env"), "COMPOSE_PROJECT_NAME=other\nECHO_PREFIX=other-\n")
+        .unwrap();
+    let run = |name: &str| {
+        let mut script = command("sh");
+        script.arg(format!("a ñ: b/docker/{name}.sh")).current_dir(environment.directory());
+        for (variable, value) in [
+            ("CDPATH", "/tmp:."),
+            ("COMPOSE_FILE", "/nowhere.yaml"),
+            ("COMPOSE_PROJECT_NAME", "other"),
+            ("COMPOSE_PROFILES", "other"),
+            ("LC_ALL", "tr_TR.UTF-8"),
+        ] {
+            script.env(variable, value);
+        }
+        environment.run(&mut script).succeeded()
+    };
+    run("up").says("The server and 2 clients are up");
+    assert_eq!(environment.services(&[]), with_clients(2));
+    run("netcat-test").says("action: test_echo_server | result: success");
+    run("down");
+    assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker and the programs of make build: make test-containers"]
+fn the_tools_of_busybox_are_enough() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    environment.take_down();
+    let tools = environment.directory().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let busybox = tools.join("busybox").display().to_string();
+    // The image of netcat is one of BusyBox.
+    environment.engine(&[
+        "create",
+        "--name",
+        &environment.named("busybox"),
+        "echo-netcat:latest",
+        "sh",
+    ]);
+    environment.engine(&[
+        "cp",
+        &format!("{}:/bin/busybox", environment.named("busybox")),
+        &busybox,
+    ]);
+    environment.docker("rm", "busybox");
+    if !is_available(&[&busybox, "--list"]) {
+        return;
+    }
+    for applet in environment.run(command(&busybox).arg("--list")).succeeded().text.lines() {
+        let _ = symlink(&busybox, tools.join(applet));
+    }
+    let path = env::var_os("PATH").expect("a path");
+    let path = env::join_paths(iter::once(tools).chain(env::split_paths(&path))).unwrap();
+    let run = |name: &str, argument: &str| {
+        let mut sh = command("sh");
+        sh.arg(script(name, &[]).get_program()).arg(argument).env("PATH", &path);
+        environment.run(&mut sh).succeeded()
+    };
+    run("up", "");
+    run("scale", "3");
+    let answer = "*[CLIENT 3] Message from server: *";
+    wait_until("an answer", || environment.log("client3").count(answer) > 0);
+    run("netcat-test", "").says("action: test_echo_server | result: success");
+    run("down", "");
+    run("demo", "").says("Every process ended by itself, with code 0");
+}
