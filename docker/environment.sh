@@ -40,9 +40,10 @@ tab=$(printf '\t')
 compose() {
     definition=$dev_file
     [ ! -f "$scaled_file" ] || definition=$scaled_file
-    # Without --env-file, a file docker/.env would be read.
+    # Else a file docker/.env would be read; and docker-compose 1 does not take /dev/null for one.
+    : >"$scratch/no.env"
     # shellcheck disable=SC2086 # One or two words.
-    attend $compose_command --env-file /dev/null --project-name "$project" --file "$definition" "$@"
+    attend $compose_command --env-file "$scratch/no.env" --project-name "$project" --file "$definition" "$@"
 }
 
 # survey: leaves in $scratch/containers what this checkout has under our names or in our project, one container a line:
@@ -83,6 +84,10 @@ count() {
 refuse_foreign() {
     survey
     refuse_foreign_network
+    refuse_foreign_containers
+}
+
+refuse_foreign_containers() {
     IFS=$tab read -r name id state compose_project made_from status owner <"$scratch/foreign" || return 0
     names=$(cut -f 1 "$scratch/foreign" | tr '\n' ' ' | sed 's/ $//')
     both='or have both: ECHO_PREFIX=my- before make'
@@ -133,11 +138,17 @@ throwaway() {
         --mount "type=bind,\"source=$(say "$ECHO_CONFIG" | sed 's/"/""/g')\",target=/config.yaml,readonly" "$@"
 }
 
-# bring_up N: the server and N clients; what runs already goes on running, if it is as it should be.
-bring_up() {
-    wanted=$folder/.$project.yaml
+# define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
+define() {
+    # In this folder, so that its paths are those of the file that it becomes.
+    wanted=$folder/.$project.$$.yaml
     sh "$folder/generate-compose.sh" "$wanted" "$1"
-    make_room "$1"
+    clients=$(grep -c '^  client' "$wanted" || true)
+}
+
+# bring_up: what is defined; what runs already goes on running, if it is as it should be.
+bring_up() {
+    make_room
     remember
     if cmp -s "$wanted" "$dev_file"; then
         rm -f "$scaled_file"
@@ -145,23 +156,23 @@ bring_up() {
         cp "$wanted" "$scaled_file"
     fi
     replace_outdated
-    remove_clients_beyond "$1"
-    start_all "$1"
+    remove_surplus
+    start_all
     undo=if_interrupted
-    verify "$1"
+    verify
     undo=
-    say "The server and $1 clients are up"
+    say "The server and $clients clients are up"
 }
 
 # A network cannot grow: too small a one is removed, with all that is in it.
 make_room() {
     present=$(present_subnet)
-    if [ -n "$present" ] && [ "${ECHO_SUBNET:-$present}" = "$present" ] && [ "$1" -le "$(capacity_of "$present")" ]; then
+    if [ -n "$present" ] && [ "${ECHO_SUBNET:-$present}" = "$present" ] && [ "$clients" -le "$(capacity_of "$present")" ]; then
         # Compose refuses a network that differs from its definition.
         export ECHO_SUBNET="$present"
         return
     fi
-    choose_subnet "$1"
+    choose_subnet
     if [ -n "$present" ]; then
         say "The network $present does not serve: all start afresh in $ECHO_SUBNET"
         take_down
@@ -182,9 +193,9 @@ replace_outdated() {
     stop_and_remove "$outdated"
 }
 
-remove_clients_beyond() {
+remove_surplus() {
     survey
-    surplus=$(surveyed "match(\$1, /client[0-9]+\$/) && substr(\$1, RSTART + 6) + 0 > $1")
+    surplus=$(surveyed "match(\$1, /client[0-9]+\$/) && substr(\$1, RSTART + 6) + 0 > $clients")
     [ -n "$surplus" ] || return 0
     say "Stopping $(count "$surplus") clients"
     stop_and_remove "$surplus"
@@ -193,12 +204,12 @@ remove_clients_beyond() {
 start_all() {
     start_services server || refuse_start
     first=1
-    while [ "$first" -le "$1" ]; do
+    while [ "$first" -le "$clients" ]; do
         last=$((first + services_at_once - 1))
-        [ "$last" -le "$1" ] || last=$1
+        [ "$last" -le "$clients" ] || last=$clients
         # shellcheck disable=SC2046 # One word for each service.
         start_services $(clients_from "$first" "$last") || refuse_start
-        say "Started client$first to client$last of $1"
+        say "Started client$first to client$last of $clients"
         first=$((last + 1))
     done
 }
@@ -225,14 +236,18 @@ refuse_start() {
     esac
 }
 
-# verify N: "up" is said of what was seen. The server answers, each of the N clients runs or has ended with code 0.
+# "Up" is said of what was seen: the server answers, each client runs or has ended with code 0.
 verify() {
-    started=$(docker container inspect --format '{{.State.StartedAt}}' "$server")
-    newest=${ECHO_PREFIX}client$1
+    # Its log holds earlier lives as well. The time of its start would not do: its first lines may be older.
+    case $(docker container inspect --format '{{.State.FinishedAt}}' "$server") in
+        0001-*) life= ;;
+        *) life=$(docker container inspect --format '--since={{.State.FinishedAt}}' "$server") ;;
+    esac
+    newest=${ECHO_PREFIX}client$clients
     case $log_level in
         *info* | *debug* | *trace*)
             wait_until 10 server_tells_or_has_ended || true
-            [ "$1" -eq 0 ] || ! server_tells || wait_until 15 newest_is_answered_or_has_ended ||
+            [ "$clients" -eq 0 ] || ! server_tells || wait_until 15 newest_is_answered_or_has_ended ||
                 fail "$newest gets no answer from the server: $(last_words "$newest")"
             ;;
     esac
@@ -248,7 +263,8 @@ runs() {
 }
 
 server_tells() {
-    docker logs --since "$started" "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
+    # shellcheck disable=SC2086 # One option, or none.
+    docker logs $life "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
 }
 
 server_tells_or_has_ended() {
@@ -337,12 +353,30 @@ remember() {
 }
 
 clean_up() {
-    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
     [ -z "${wanted-}" ] || rm -f "$wanted"
-    [ "$undo" = yes ] || { [ "$undo" = if_interrupted ] && [ "$1" -gt 128 ]; } || return 0
-    survey
-    remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
-    [ -n "$network_found" ] || remove_network
-    rm -f "$scaled_file"
-    [ ! -f "$scratch/definition" ] || cp "$scratch/definition" "$scaled_file"
+    take_away "$1"
+    # An engine goes on with what a command had asked for that was ended.
+    if [ -n "$cut_short" ]; then
+        for _ in 1 2 3 4 5 6 7 8; do
+            sleep 0.25
+            take_away "$1"
+        done
+    fi
+    if must_undo "$1"; then
+        [ -n "$network_found" ] || remove_network
+        rm -f "$scaled_file"
+        [ ! -f "$scratch/definition" ] || cp "$scratch/definition" "$scaled_file"
+    fi
+}
+
+take_away() {
+    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
+    if must_undo "$1"; then
+        survey
+        remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
+    fi
+}
+
+must_undo() {
+    [ "$undo" = yes ] || { [ "$undo" = if_interrupted ] && [ "$1" -gt 128 ]; }
 }

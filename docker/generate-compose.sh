@@ -149,9 +149,9 @@ if [ ! -L "$output" ] && { [ -f "$output" ] || [ ! -e "$output" ]; }; then
     # A reader never sees half a file, and a failed write leaves the old one.
     unfinished=$output.$$
     trap 'rm -f "$unfinished"' EXIT
-    definition >"$unfinished" || fail "cannot write $unfinished"
+    definition | cat >"$unfinished" || fail "cannot write $unfinished"
     mv "$unfinished" "$output" || fail "cannot write $output"
 else
     # A device, a pipe, a symbolic link: written through, never replaced.
-    definition >"$output" || fail "cannot write $output"
+    definition | cat >"$output" || fail "cannot write $output"
 fi

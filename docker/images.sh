@@ -30,11 +30,13 @@ sources_of_image() {
 build_images() {
     if have_image "$builder" || pull_image "$builder"; then
         say "Building the images in $builder: a few minutes the first time"
-        build "$root" "$root/docker/Dockerfile" "$builder$(digest_of "$builder")"
+        build "$root" "$root/docker/Dockerfile" "$builder$(digest_of "$builder")" ||
+            fail 'the images were not built: the reason stands above'
     else
         say "The image $builder cannot be pulled ($(reason)): cargo on this host builds the programs instead"
         compile_on_host
-        build "$scratch/programs" "$scratch/programs/Dockerfile" "$(rustc --version)"
+        quietly build "$scratch/programs" "$scratch/programs/Dockerfile" "$(rustc --version)" ||
+            fail "the images were not built: $(reason)"
     fi
     for program in $programs; do
         docker image inspect --format '{{.Size}}' "$(image_of "$program")" |
@@ -60,8 +62,7 @@ build() {
             --label "$sources_label=$sources" \
             --label "echo-reactor.compiler=$3" \
             --label "org.opencontainers.image.revision=$(revision)" \
-            --label "org.opencontainers.image.source=$(origin)" "$1" ||
-            fail "the image of $program was not built: the reason stands above"
+            --label "org.opencontainers.image.source=$(origin)" "$1" || return
     done
 }
 
@@ -70,12 +71,12 @@ digest_of() {
     docker image inspect --format '{{range .RepoDigests}} {{.}}{{end}}' "$1" 2>/dev/null || true
 }
 
-# The commit, and whether the files are still as it has them; nothing where there is no git to ask.
+# The commit, and whether the files are still as it has them.
 revision() {
-    git -C "$root" describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null || true
+    git -C "$root" describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null || say unknown
 }
 
 # Where the checkout comes from, without a password.
 origin() {
-    git -C "$root" config --get remote.origin.url 2>/dev/null | sed 's|//[^/@]*@|//|' || true
+    git -C "$root" config --get remote.origin.url 2>/dev/null | sed 's|//[^/@]*@|//|' | grep . || say unknown
 }

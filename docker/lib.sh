@@ -34,6 +34,7 @@ leave() {
     code=$?
     trap - EXIT
     trap '' HUP INT PIPE TERM
+    cut_short=$child
     [ -z "$child" ] || end_child
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"

@@ -16,7 +16,7 @@ from_debian() {
     cd "$scratch"
     quietly bounded 120 apt-get download busybox-static ||
         fail "busybox-static was not downloaded ($(reason)): apt-get update as root may help"
-    dpkg-deb --extract busybox-static_*.deb all
+    dpkg-deb -x busybox-static_*.deb all
     mkdir -p image/bin
     cp "$(find all -path '*/bin/busybox')" image/bin/busybox
     chmod 755 image image/bin image/bin/busybox

@@ -31,7 +31,7 @@ capacity_of() {
     say "$(((1 << (32 - ${1#*/})) - 6))"
 }
 
-# choose_subnet N: leaves in ECHO_SUBNET a free one that is large enough for N clients, unless the user has named one.
+# Leaves in ECHO_SUBNET a free one that is large enough for $clients, unless the user has named one.
 choose_subnet() {
     docker network ls --quiet | xargs docker network inspect \
         --format '{{$name := .Name}}{{range .IPAM.Config}}{{$name}} {{.Subnet}}{{"\n"}}{{end}}' \
@@ -39,22 +39,24 @@ choose_subnet() {
     if [ -n "${ECHO_SUBNET-}" ]; then
         subnet_is_valid "$ECHO_SUBNET" ||
             fail "ECHO_SUBNET=$ECHO_SUBNET is no IPv4 subnet with 8 to 28 bits and zeros behind them: try 10.9.8.0/24"
-        [ "$1" -le "$(capacity_of "$ECHO_SUBNET")" ] ||
-            fail "$1 clients do not fit ECHO_SUBNET=$ECHO_SUBNET: name a larger one"
+        [ "$clients" -le "$(capacity_of "$ECHO_SUBNET")" ] ||
+            fail "$clients clients do not fit ECHO_SUBNET=$ECHO_SUBNET: name a larger one"
         owner=$(owner_of_subnet "$ECHO_SUBNET")
         [ -z "$owner" ] || fail "ECHO_SUBNET=$ECHO_SUBNET is taken by the network $owner: name another"
     else
         bits=24
-        [ "$1" -le "$(capacity_of 0.0.0.0/24)" ] || bits=22
+        [ "$clients" -le "$(capacity_of 0.0.0.0/24)" ] || bits=22
         ECHO_SUBNET=$(free_subnet "$bits")
         [ -n "$ECHO_SUBNET" ] || fail 'no subnet of 172.24.0.0/16 is free: name one, such as ECHO_SUBNET=10.9.8.0/24'
     fi
     export ECHO_SUBNET
 }
 
+# BusyBox may be built without awk's power.
 subnet_arithmetic='
+    function power_of_2(exponent, power) { for (power = 1; exponent > 0; exponent--) power *= 2; return power }
     function first(subnet, part) { split(subnet, part, "[./]"); return ((part[1] * 256 + part[2]) * 256 + part[3]) * 256 + part[4] }
-    function size(subnet) { sub(".*/", "", subnet); return 2 ^ (32 - subnet) }
+    function size(subnet) { sub(".*/", "", subnet); return power_of_2(32 - subnet) }
     function overlap(one, other, larger) {
         larger = size(one) > size(other) ? size(one) : size(other)
         return int(first(one) / larger) == int(first(other) / larger)
@@ -77,7 +79,7 @@ free_subnet() {
     awk -v bits="$1" "$subnet_arithmetic"'
         $2 ~ /\./ { taken[NR] = $2 }
         END {
-            for (third = bits == 24 ? 125 : 124; third >= 0 && !found; third -= 2 ^ (24 - bits)) {
+            for (third = bits == 24 ? 125 : 124; third >= 0 && !found; third -= power_of_2(24 - bits)) {
                 found = "172.24." third ".0/" bits
                 for (i in taken) if (overlap(found, taken[i])) found = ""
             }

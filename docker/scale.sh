@@ -6,10 +6,9 @@ set -eu
 . "$(dirname "$0")/environment.sh"
 
 [ -n "${1-}" ] || fail 'how many clients? Say it: make scale CLIENTS=20'
-sh "$root/docker/generate-compose.sh" "$scratch/wanted.yaml" "$1"
-clients=$(grep -c '^  client' "$scratch/wanted.yaml" || true)
+define "$1"
 prepare
 check_config
-bring_up "$clients"
+bring_up
 ended=$(surveyed '$3 == "exited"')
 [ -z "$ended" ] || say "$(count "$ended") of them have ended since: loop_lapse in config.yaml says when"

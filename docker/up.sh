@@ -4,12 +4,13 @@
 set -eu
 . "$(dirname "$0")/environment.sh"
 
+define 2
 prepare
 check_config
-choose_subnet 2
+choose_subnet
 # Always afresh, so that the whole configuration takes effect.
 [ -z "$(surveyed 1)" ] || take_down
-bring_up 2
+bring_up
 cat <<'NEXT'
 
 Next, try:
