@@ -356,7 +356,7 @@ clean_up() {
     [ -z "${wanted-}" ] || rm -f "$wanted"
     take_away "$1"
     # An engine goes on with what a command had asked for that was ended.
-    if [ -n "$cut_short" ]; then
+    if [ -n "$cut_short" ] && [ -n "${throwaway-}$undo" ]; then
         for _ in 1 2 3 4 5 6 7 8; do
             sleep 0.25
             take_away "$1"

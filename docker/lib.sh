@@ -113,6 +113,9 @@ on_linux() {
 
 need_cargo() {
     have cargo || fail "cargo is not installed: install Rust 1.88 or later (https://rustup.rs)${1-}"
+    case $root in
+        *:*) fail "cargo cannot build in a folder with a colon in its path: rename $root${1-}" ;;
+    esac
 }
 
 # wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds.
