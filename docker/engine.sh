@@ -60,14 +60,20 @@ advice() {
 
 need_engine() {
     have docker || fail "Docker is not installed: $(how_to_install)$(or_without_docker)"
-    if ! bounded 20 docker version --format '{{.Server.APIVersion}} {{.Server.Os}}' >"$scratch/engine" 2>"$scratch/output"; then
+    if ! bounded 20 docker version --format '{{.Server.APIVersion}} {{.Server.Os}} {{range .Server.Components}}{{.Name}} {{end}}' \
+        >"$scratch/engine" 2>"$scratch/output"; then
         # Docker Desktop's stand-in for a command that is switched off complains on its output.
         [ -s "$scratch/output" ] || cp "$scratch/engine" "$scratch/output"
         [ -s "$scratch/output" ] || say 'no answer within 20 s' >"$scratch/output"
         fail "no Docker engine answers: $(reason); $(advice "$(reason)")$(or_without_docker)"
     fi
-    read -r api os <"$scratch/engine" || fail "no Docker engine answers: docker does not say which; $(how_to_start)"
+    read -r api os components <"$scratch/engine" ||
+        fail "no Docker engine answers: docker does not say which; $(how_to_start)"
     [ "$os" = linux ] || fail "this Docker engine runs $os containers: switch it to Linux containers"
+    # Podman answers as Docker does, and builds images, but not with BuildKit.
+    case $components in
+        Podman*) export DOCKER_BUILDKIT=0 ;;
+    esac
     need_compose
     if engine_is_old "$api"; then
         . "$(dirname "$0")/old-engines.sh"

@@ -160,8 +160,8 @@ bring_up() {
     start_all
     undo=if_interrupted
     verify
-    say "The server and $clients clients are up"
     undo=
+    say "The server and $clients clients are up"
 }
 
 # A network cannot grow: too small a one is removed, with all that is in it.
@@ -238,7 +238,11 @@ refuse_start() {
 
 # "Up" is said of what was seen: the server answers, each client runs or has ended with code 0.
 verify() {
-    started=$(docker container inspect --format '{{.State.StartedAt}}' "$server")
+    # Its log holds earlier lives as well. The time of its start would not do: its first lines may be older.
+    case $(docker container inspect --format '{{.State.FinishedAt}}' "$server") in
+        0001-*) life= ;;
+        *) life=$(docker container inspect --format '--since={{.State.FinishedAt}}' "$server") ;;
+    esac
     newest=${ECHO_PREFIX}client$clients
     case $log_level in
         *info* | *debug* | *trace*)
@@ -259,7 +263,8 @@ runs() {
 }
 
 server_tells() {
-    docker logs --since "$started" "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
+    # shellcheck disable=SC2086 # One option, or none.
+    docker logs $life "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
 }
 
 server_tells_or_has_ended() {
@@ -348,12 +353,30 @@ remember() {
 }
 
 clean_up() {
-    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
     [ -z "${wanted-}" ] || rm -f "$wanted"
-    [ "$undo" = yes ] || { [ "$undo" = if_interrupted ] && [ "$1" -gt 128 ]; } || return 0
-    survey
-    remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
-    [ -n "$network_found" ] || remove_network
-    rm -f "$scaled_file"
-    [ ! -f "$scratch/definition" ] || cp "$scratch/definition" "$scaled_file"
+    take_away "$1"
+    # An engine goes on with what a command had asked for that was ended.
+    if [ -n "$cut_short" ] && [ -n "${throwaway-}$undo" ]; then
+        for _ in 1 2 3 4 5 6 7 8; do
+            sleep 0.25
+            take_away "$1"
+        done
+    fi
+    if must_undo "$1"; then
+        [ -n "$network_found" ] || remove_network
+        rm -f "$scaled_file"
+        [ ! -f "$scratch/definition" ] || cp "$scratch/definition" "$scaled_file"
+    fi
+}
+
+take_away() {
+    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
+    if must_undo "$1"; then
+        survey
+        remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
+    fi
+}
+
+must_undo() {
+    [ "$undo" = yes ] || { [ "$undo" = if_interrupted ] && [ "$1" -gt 128 ]; }
 }

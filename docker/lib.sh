@@ -34,6 +34,7 @@ leave() {
     code=$?
     trap - EXIT
     trap '' HUP INT PIPE TERM
+    cut_short=$child
     [ -z "$child" ] || end_child
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"
@@ -113,6 +114,9 @@ on_linux() {
 
 need_cargo() {
     have cargo || fail "cargo is not installed: install Rust 1.88 or later (https://rustup.rs)${1-}"
+    case $root in
+        *:*) fail "cargo cannot build in a folder with a colon in its path: rename $root${1-}" ;;
+    esac
 }
 
 # wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds.

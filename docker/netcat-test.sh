@@ -13,17 +13,18 @@ state_of_server() {
 }
 
 # Undoes what start_server did, and nothing else.
-clean_up() {
+take_away() {
     [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
     docker rm --force "$netcat" >/dev/null 2>&1 || true
     case $found in
         '' | running | paused) ;;
-        absent)
-            stop_and_remove "$server"
-            [ -n "$network_found" ] || remove_network
-            ;;
+        absent) stop_and_remove "$server" ;;
         *) stop_containers "$server" ;;
     esac
+}
+
+must_undo() {
+    [ "$found" = absent ]
 }
 
 # What runs may be older than what is checked out. Compose alone sets no label, but gets the same layers from the cache.
@@ -41,11 +42,13 @@ layers_of() {
 start_server() {
     say 'The server is not running: starting it for this test'
     check_config
-    network_found=$(network_id)
     found=$(state_of_server)
+    remember
     if [ "$found" = absent ]; then
         clients=0
-        make_room
+        ECHO_SUBNET=$(present_subnet | grep . || say "${ECHO_SUBNET-}")
+        network_exists || choose_subnet
+        export ECHO_SUBNET
         start_services server || refuse_start
     else
         quietly attend docker start "$server" || fail "$server cannot be started ($(reason)): make docker-compose-up makes it anew"
