@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use echo_harness::log_lines::{Log, LogLines};
 use echo_harness::peer::{Peer, all_read, all_send, line};
@@ -86,6 +86,14 @@ fn a_datagram_socket_that_is_not_read_stalls_only_the_log() {
 #[test]
 fn a_seqpacket_socket_that_is_not_read_stalls_only_the_log() {
     assert_survives_a_stalled_reader(record_sockets(Type::SEQPACKET));
+}
+
+/// The lines that waited come in records larger than this socket takes.
+#[test]
+fn records_that_are_too_large_for_their_socket_are_counted() {
+    let (reader, writer) = record_sockets(Type::DGRAM);
+    SockRef::from(&writer).set_send_buffer_size(4096).expect("a small buffer");
+    assert_survives_a_stalled_reader((reader, writer));
 }
 
 /// The pipe is full as a long turn begins, and read soon after. No event tells of that within the turn.
