@@ -265,7 +265,7 @@ impl<S: Socket> Connection<S> {
             let answer = self.echo.end(turn.rules, reply, seen);
             return self.send(answer, turn.now);
         }
-        let drained = self.has_read_all(count, input.len());
+        let is_all_read = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
         let messages_before = self.echo.messages();
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
@@ -278,10 +278,10 @@ impl<S: Socket> Connection<S> {
             self.message_began = turn.now;
         }
         if let Then::AllAnswered { input_behind } = &mut answer.then {
-            *input_behind |= !drained;
+            *input_behind |= !is_all_read;
         }
         match self.send(answer, turn.now) {
-            Step::GoOn if drained && turn.drain.is_none() && self.is_open() => Step::Blocked,
+            Step::GoOn if is_all_read && turn.drain.is_none() && self.is_open() => Step::Blocked,
             step => step,
         }
     }
