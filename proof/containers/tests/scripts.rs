@@ -210,7 +210,7 @@ fn up_beside(networks: &str, subnet: &str) -> Output {
     let engine = engine(&format!(
         "'network ls'*) echo 1 ;; 'network inspect --format {{{{$name'*) printf '{networks}\\n' ;;"
     ));
-    let mut up = script("up", &[]);
+    let mut up = script_beside("up", "");
     if !subnet.is_empty() {
         up.env("ECHO_SUBNET", subnet);
     }
