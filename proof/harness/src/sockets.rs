@@ -4,6 +4,7 @@
 //! What a test has sent has not always arrived when the call returns, not even on loopback: on a
 //! busy machine the kernel moves it later.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::fd::AsFd;
 
@@ -114,7 +115,15 @@ fn rows() -> impl Iterator<Item = Row> {
     let text = fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
     // After a busy test there are tens of thousands of these, and no test asks for them.
     let lines = text.lines().skip(1).filter(|line| !line.contains(TIME_WAIT));
+    // A table that changes while it is read may show a connection twice.
+    let mut seen = HashSet::new();
+    let lines = lines.filter(|line| seen.insert(addresses(line)));
     lines.filter_map(row).collect::<Vec<Row>>().into_iter()
+}
+
+/// Both ends of a connection.
+fn addresses(line: &str) -> Vec<&str> {
+    line.split_whitespace().skip(1).take(2).collect()
 }
 
 fn row(line: &str) -> Option<Row> {
