@@ -205,6 +205,18 @@ fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
     }
 }
 
+/// Runs "up" where the engine has these networks, each `NAME SUBNET`, and Compose fails. It says with which subnet.
+fn up_beside(networks: &str, subnet: &str) -> Output {
+    let engine = engine(&format!(
+        "'network ls'*) echo 1 ;; 'network inspect --format {{{{$name'*) printf '{networks}\\n' ;;"
+    ));
+    let mut up = script_beside("up", "");
+    if !subnet.is_empty() {
+        up.env("ECHO_SUBNET", subnet);
+    }
+    run_as(&[("docker", &engine)], &mut up).failed()
+}
+
 #[test]
 fn a_subnet_that_is_free_is_chosen() {
     for (networks, chosen) in [
