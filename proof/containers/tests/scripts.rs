@@ -67,7 +67,14 @@ const COMPOSE: &str =
 
 /// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
 fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
-    run_as(commands, &mut script(name, &[argument]))
+    run_as(commands, &mut script_beside(name, argument))
+}
+
+/// A script whose environment is another one than this user's.
+fn script_beside(name: &str, argument: &str) -> Command {
+    let mut script = script(name, &[argument]);
+    script.env("ECHO_PREFIX", "fake-");
+    script
 }
 
 fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
@@ -87,8 +94,7 @@ fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
         fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
     }
-    // Beside what this user may really have.
-    run(script.env("PATH", &directory.0).env("ECHO_PREFIX", "fake-"))
+    run(script.env("PATH", &directory.0))
 }
 
 #[test]
@@ -190,12 +196,12 @@ fn what_is_no_regular_file_is_written_through_and_never_replaced() {
 
 #[test]
 fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
-    for prefix in ["A-", "-a", "_a", "a b", "a.b", "ñ-", "a/b", "$(x)", "a23456789012345678901234-"]
-    {
-        for name in ["up", "down", "scale", "netcat-test", "logs", "clean", "build-images"] {
-            let output = run(script(name, &["2"]).env("ECHO_PREFIX", prefix));
-            output.complains(&format!("ECHO_PREFIX={prefix}"));
-        }
+    let scripts = ["up", "down", "scale", "netcat-test", "logs", "clean", "build-images"];
+    let prefixes =
+        ["A-", "-a", "_a", "a b", "a.b", "ñ-", "a/b", "$(x)", "a23456789012345678901234-"];
+    for (name, prefix) in scripts.into_iter().cycle().zip(prefixes) {
+        let output = run_as(&[], script(name, &["2"]).env("ECHO_PREFIX", prefix));
+        output.complains(&format!("ECHO_PREFIX={prefix}"));
     }
 }
 
@@ -204,7 +210,7 @@ fn up_beside(networks: &str, subnet: &str) -> Output {
     let engine = engine(&format!(
         "'network ls'*) echo 1 ;; 'network inspect --format {{{{$name'*) printf '{networks}\\n' ;;"
     ));
-    let mut up = script("up", &[]);
+    let mut up = script_beside("up", "");
     if !subnet.is_empty() {
         up.env("ECHO_SUBNET", subnet);
     }
@@ -247,7 +253,7 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
 #[test]
 fn a_relative_configuration_is_looked_for_where_the_user_stands() {
     let directory = Directory::new();
-    let mut up = script("up", &[]);
+    let mut up = script_beside("up", "");
     let up = up.current_dir(&directory.0).env("ECHO_CONFIG", "my.yaml");
     let engine = engine("run*) echo \"$*\" >&2; exit 125 ;;");
     let missing = format!("error: {} is not a file*", directory.path("my.yaml"));
