@@ -62,7 +62,10 @@ fn what_ends_right_after_its_start_is_not_up() {
     let Some(environment) = ENVIRONMENT.take() else { return };
     for (yaml, reason) in [
         ("server: {ip: 192.0.2.1}", "server has ended, exit code 1: *Cannot listen on*"),
-        ("client: {server_address: 'server:1', retry_timeout: 100ms}", "client1 *"),
+        (
+            "client: {server_address: 'server:1', retry_timeout: 100ms}",
+            "client* has ended, exit code 1: *given up*",
+        ),
     ] {
         environment.configure(yaml);
         let output = environment.script("up", &[]);
