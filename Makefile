@@ -2,7 +2,7 @@
 # or in proof/tools/ where it needs a tool that the tests do without.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        netcat-test scale demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -42,10 +42,10 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo test --workspace --locked
 	@cargo test --release --locked --package echo-reactor --test simulation
-	@$(MAKE) build
-	@docker/scripts-test.sh
-	@docker/environment-test.sh
-	@docker/faults-test.sh
+	@$(MAKE) test-containers
+
+test-containers: build ## Test the demo, and in containers the environment and its faults
+	@cargo test --locked --package echo-containers -- --ignored
 
 simulate: cargo ## Drive the reactor through many lives: make simulate SEEDS=1000000 (START=0)
 	@SEEDS="$${SEEDS:-100000}" cargo test --release --locked --package echo-reactor --test simulation \

@@ -1,39 +1,18 @@
 //! Options, configuration and exit codes.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Output;
 
-use crate::support::{Client, listen, program, receive};
+use echo_harness::command::{self, Finished};
+use echo_harness::process::Process;
+use echo_harness::scratch::ScratchFile;
+
+use crate::client::{client, echo, listen};
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
-    let mut command = program();
-    command.args(arguments).envs(variables.iter().copied());
-    let Output { status, stdout, stderr } = command.output().expect("the client starts");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (status.code().expect("a code"), text(stdout), text(stderr))
-}
-
-/// A configuration file of this process; removed in the end.
-struct ConfigFile(PathBuf);
-
-impl ConfigFile {
-    fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
-        let name = format!("echo-client-{}-{name}.yaml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, content).expect("a file in the temporary directory");
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a plain path")
-    }
-}
-
-impl Drop for ConfigFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+    let mut client = client(arguments);
+    let finished = command::run(client.envs(variables.iter().copied()));
+    let Finished { code, stdout, stderr } = finished;
+    (code.expect("a code"), stdout, stderr)
 }
 
 #[test]
@@ -67,7 +46,7 @@ fn version_and_help() {
 
 #[test]
 fn what_is_wrong_is_one_line_and_exit_code_2() {
-    let wrong = ConfigFile::new("wrong", "client:\n  id: 1\n  loop_period: 1M\n");
+    let wrong = ScratchFile::new("wrong", "client:\n  id: 1\n  loop_period: 1M\n");
     for (arguments, variables, expected) in [
         (&["--cofnig"][..], &[][..], "invalid option '--cofnig' (see --help)"),
         (&["config.yaml"], &[], "unexpected argument \"config.yaml\" (see --help)"),
@@ -87,29 +66,9 @@ fn what_is_wrong_is_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
-    for (content, is_valid) in [
-        (&b"\xef\xbb\xbfclient:\r\n  id: 7\r\n"[..], true),
-        (b"server: &a [lol]\nclient: &b\n  id: &c 7\n  loop_amount: *c\n", true),
-        (b"\0", false),
-        (b"\xff\xfe", false),
-        (b"client: \x1b[2J\n", false),
-        (b"client: &a {id: *a}\n", false),
-        (b"client:\n---\nclient:\n", false),
-        (("client:\n  id: ".to_owned() + &"\u{2028}".repeat(9999)).as_bytes(), false),
-        ("{a: ".repeat(16_384).as_bytes(), false),
-        ("#".repeat(1_000_000).as_bytes(), false),
-    ] {
-        let file = ConfigFile::new("any", content);
-        let (code, _, errors) = run(&["--check", "--config", file.path()], &[]);
-        let expected = if is_valid { (0, 0) } else { (2, 1) };
-        assert_eq!((code, errors.lines().count()), expected, "{errors}");
-    }
-}
-
-#[test]
 fn check_prints_a_file_that_says_the_same() {
-    let file = ConfigFile::new("check", "client: {id: 7, loop_period: 90s}\nlog: {level: debug}\n");
+    let file =
+        ScratchFile::new("check", "client: {id: 7, loop_period: 90s}\nlog: {level: debug}\n");
     let expected = "\
 client:
   id: 7
@@ -125,7 +84,7 @@ log:
     let (code, checked, errors) = run(&["--check", "--config", file.path()], &variables);
     assert_eq!((code, checked.as_str(), errors.as_str()), (0, expected, ""));
 
-    let again = ConfigFile::new("check-again", &checked);
+    let again = ScratchFile::new("check-again", &checked);
     assert_eq!(run(&["--check", "--config", again.path()], &[]), (0, checked, String::new()));
 }
 
@@ -155,11 +114,10 @@ CLI_LOOP_PERIOD, CLI_LOOP_AMOUNT, CLI_RETRY_TIMEOUT
     assert_eq!((code, errors.as_str()), (0, expected));
 
     let (listener, address) = listen();
-    let mut command = program();
-    command.args(["--config", missing]).env("CLI_SERVER_ADDRESS", address.to_string());
-    let mut client = Client::spawn(command.env("CLI_LOOP_AMOUNT", "1"));
-    let line = client.wait_for("not found, using defaults");
-    assert!(line.contains(" WARN     /nonexistent/config.yaml"), "{line}");
-    receive(&listener).echo();
-    assert_eq!(client.wait().0, 0);
+    let mut command = client(&["--config", missing]);
+    command.env("CLI_SERVER_ADDRESS", address.to_string()).env("CLI_LOOP_AMOUNT", "1");
+    let client = Process::start(&mut command);
+    client.log().wait_for(&format!(" WARN     {missing} not found, using defaults"));
+    echo(&listener);
+    client.wait().assert_left_with(0);
 }

@@ -1,170 +1,164 @@
 //! What the client does when the server is not there, goes away, or does not do its work.
 
-use std::io::{ErrorKind, Write};
-use std::process::Stdio;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use socket2::SockRef;
+use echo_harness::process::Process;
 
-use crate::support::{Client, Port, exit_code, listen, program, receive};
-
-const FIRST: &str = "[CLIENT 1] Message number 1 sent\n";
+use crate::client::{FIRST, client_of, echo, free_address, listen, receive, start};
 
 #[test]
 fn a_server_that_starts_late_is_waited_for() {
-    let port = Port::new();
-    let mut client = Client::start(&port.address, &["loop_amount: 1"]);
-    client.wait_for("Connection refused");
-    client.wait_for("Connection refused");
-    assert_eq!(receive(&port.listen(1)).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    let address = free_address();
+    let client = start(&address, &["loop_amount: 1"]);
+    client.log().wait_for_count("Connection refused", 2);
+    let listener = TcpListener::bind(address).expect("a free port");
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_server_may_restart_between_rounds() {
-    let port = Port::new();
-    let port_again = port.again();
-    let mut client = Client::start(&port.address, &["loop_amount: 2", "loop_period: 0s"]);
-    let listener = port.listen(1);
-    let first = receive(&listener);
+    let address = free_address();
+    let listener = TcpListener::bind(address).expect("a free port");
+    let client = start(&address, &["loop_amount: 2", "loop_period: 0s"]);
+    let (mut first, message) = receive(&listener);
     drop(listener);
-    assert_eq!(first.echo(), FIRST);
-    client.wait_for("Message number 2 not answered");
-    assert_eq!(receive(&port_again.listen(1)).echo(), "[CLIENT 1] Message number 2 sent\n");
-    assert_eq!(client.wait().0, 0);
+    first.send(message);
+    drop(first);
+    client.log().wait_for("Message number 2 not answered");
+    let listener = TcpListener::bind(address).expect("the same port");
+    assert_eq!(echo(&listener), "[CLIENT 1] Message number 2 sent\n");
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_server_that_does_not_come_is_given_up() {
-    let port = Port::new();
-    let (code, log) = Client::start(&port.address, &["retry_timeout: 100ms"]).wait();
-    let last = log.last().expect("a line");
-    assert!(last.contains("ERROR"), "{last}");
-    assert!(last.contains("number 1 given up, retry_timeout 100ms is over"), "{last}");
-    assert!(last.contains(&port.address.to_string()), "{last}");
-    assert_eq!(code, 1);
+    let address = free_address();
+    let ended = start(&address, &["retry_timeout: 100ms"]).wait();
+    ended.assert_left_with(1);
+    let given_up = "number 1 given up, retry_timeout 100ms is over";
+    ended.log.assert_ends_with(&["ERROR", given_up, &address.to_string()]);
 }
 
 #[test]
 fn no_retry_timeout_means_one_try() {
-    let port = Port::new();
-    let (code, log) = Client::start(&port.address, &["retry_timeout: 0s"]).wait();
-    assert_eq!(log.iter().filter(|line| line.contains("Connection refused")).count(), 1);
-    assert_eq!(code, 1);
+    let ended = start(&free_address(), &["retry_timeout: 0s"]).wait();
+    ended.assert_left_with(1);
+    assert_eq!(ended.log.count("Connection refused"), 1);
 }
 
 #[test]
 fn a_name_that_cannot_be_looked_up() {
     // Longer than a part of a name may be, so that nobody is asked.
     let name = format!("{}:1", "x".repeat(64));
-    let (code, log) = Client::start(&name, &["retry_timeout: 0s"]).wait();
-    let last = log.last().expect("a line");
-    assert!(last.contains("cannot look up the server"), "{last}");
-    assert_eq!(code, 1);
+    let ended = start(&name, &["retry_timeout: 0s"]).wait();
+    ended.assert_left_with(1);
+    ended.log.assert_ends_with(&["cannot look up the server"]);
 }
 
 #[test]
 fn a_connection_without_a_reply_is_tried_again_with_the_same_message() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_amount: 1"]);
-    let received = receive(&listener);
-    let port = received.peer.port();
-    drop(received);
-    client.wait_for(&format!("Connection ('127.0.0.1', {port}) closed"));
-    client.wait_for("the server closed without a reply");
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    let (peer, _) = receive(&listener);
+    let closed = format!("Connection {} closed", peer.other_name());
+    drop(peer);
+    client.log().wait_for(&closed);
+    client.log().wait_for("the server closed without a reply");
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_reset_is_tried_again() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_amount: 1"]);
-    let received = receive(&listener);
-    SockRef::from(&received.stream).set_linger(Some(Duration::ZERO)).expect("an option");
-    drop(received);
-    client.wait_for("the connection broke: Connection reset by peer");
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    receive(&listener).0.reset();
+    client.log().wait_for("the connection broke: Connection reset by peer");
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_reply_without_its_newline_is_no_reply() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_amount: 1"]);
-    receive(&listener).answer(FIRST.trim_end());
-    client.wait_for("closed after 32 bytes of a reply without its newline");
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    receive(&listener).0.send(FIRST.trim_end());
+    client.log().wait_for("closed after 32 bytes of a reply without its newline");
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_server_that_never_replies_is_given_up() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_amount: 1"]);
-    let silent = receive(&listener);
-    client.wait_for("no reply within 5 s");
-    silent.wait_for_close();
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    let (mut silent, _) = receive(&listener);
+    client.log().wait_for("no reply within 5 s");
+    silent.assert_gets("");
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 /// Each byte comes in time, the reply as a whole does not.
 #[test]
-fn a_reply_that_drips_for_ever_is_given_up() {
+fn a_reply_that_drips_without_end_is_given_up() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_amount: 1"]);
-    let mut received = receive(&listener);
+    let client = start(&address, &["loop_amount: 1"]);
+    let (mut peer, _) = receive(&listener);
     let dripping = thread::spawn(move || {
-        while received.stream.write_all(b".").is_ok() {
+        while peer.try_send(".").is_ok() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    client.wait_for("no reply within 5 s");
+    client.log().wait_for("no reply within 5 s");
     dripping.join().expect("the drip ends with the connection");
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(client.wait().0, 0);
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }
 
 #[test]
 fn a_wrong_reply_ends_the_client() {
     let (listener, address) = listen();
-    let client = Client::start(&address, &[]);
-    receive(&listener).answer("[CLIENT 1] Message number 7 sent\x1b[2J\n");
-    let (code, log) = client.wait();
-    let last = log.last().expect("a line");
-    assert!(last.contains("ERROR"), "{last}");
-    assert!(last.contains(r#"Wrong reply to "[CLIENT 1] Message number 1 sent""#), "{last}");
-    assert!(last.contains(r#""[CLIENT 1] Message number 7 sent\u{1b}[2J""#), "{last}");
-    assert_eq!(code, 1);
+    let client = start(&address, &[]);
+    receive(&listener).0.send("[CLIENT 1] Message number 7 sent\x1b[2J\n");
+    let ended = client.wait();
+    ended.assert_left_with(1);
+    ended.log.assert_ends_with(&[
+        "ERROR",
+        r#"Wrong reply to "[CLIENT 1] Message number 1 sent""#,
+        r#""[CLIENT 1] Message number 7 sent\u{1b}[2J""#,
+    ]);
 }
 
 #[test]
 fn the_longest_reply_and_one_byte_more() {
     for (padding, code) in [(16 * 1024 - 32, 0), (16 * 1024 - 31, 1)] {
         let (listener, address) = listen();
-        let client = Client::start(&address, &["loop_amount: 1"]);
+        let client = start(&address, &["loop_amount: 1"]);
         let reply = FIRST.trim_end().to_owned() + &"x".repeat(padding) + "\n";
-        receive(&listener).answer(reply);
-        assert_eq!(client.wait().0, code);
+        receive(&listener).0.send(reply);
+        client.wait().assert_left_with(code);
     }
 }
 
 #[test]
 fn an_endless_reply_ends_the_client() {
     let (listener, address) = listen();
-    let client = Client::start(&address, &[]);
-    let mut received = receive(&listener);
+    let client = start(&address, &[]);
+    let (mut peer, _) = receive(&listener);
     let error = loop {
-        if let Err(error) = received.stream.write_all(&[b'x'; 4096]) {
+        if let Err(error) = peer.try_send([b'x'; 4096]) {
             break error.kind();
         }
     };
     assert!(matches!(error, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
-    let (code, log) = client.wait();
-    assert!(log.last().expect("a line").contains("reply too long"), "{log:#?}");
-    assert_eq!(code, 1);
+    let ended = client.wait();
+    ended.assert_left_with(1);
+    ended.log.assert_ends_with(&["reply too long"]);
 }
 
 #[test]
@@ -172,13 +166,7 @@ fn a_closed_log_does_no_harm() {
     let (listener, address) = listen();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut child = program()
-        .args(["--config", "/dev/null"])
-        .env("CLI_SERVER_ADDRESS", address.to_string())
-        .env("CLI_LOOP_AMOUNT", "1")
-        .stderr(Stdio::from(writer))
-        .spawn()
-        .expect("the client starts");
-    assert_eq!(receive(&listener).echo(), FIRST);
-    assert_eq!(exit_code(&mut child), 0);
+    let client = Process::start_with_log(client_of(&address, &["loop_amount: 1"]), writer);
+    assert_eq!(echo(&listener), FIRST);
+    client.wait().assert_left_with(0);
 }

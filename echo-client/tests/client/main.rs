@@ -1,7 +1,7 @@
 //! The real client against small servers that the tests write themselves.
 
+mod client;
 mod command_line;
 mod faults;
 mod rounds;
 mod signals;
-mod support;

@@ -1,72 +1,68 @@
 //! SIGTERM and SIGINT, whatever the client is doing.
 
-use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 
-use crate::support::{
-    Client, Port, catches_sigterm, exit_code, listen, program, receive, wait_until,
-};
+use echo_harness::command::{is_available, program, without_settings};
+use echo_harness::proc::{self, Activity};
+use echo_harness::process::{Ended, Process};
+use echo_harness::{sockets, wait};
+
+use crate::client::{client_of, echo, free_address, listen, receive, start};
 
 /// The promise is half a second; the rest is for a loaded machine.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Sends the signal and checks that the client ends well and soon; gives its log.
-fn end(client: Client, signal: Signal) -> Vec<String> {
-    let start = Instant::now();
+/// Sends the signal, and panics unless the client ends well and soon.
+fn end(client: Process, signal: Signal) -> Ended {
+    let sent = Instant::now();
     client.signal(signal);
-    let (code, log) = client.wait();
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    assert_eq!(code, 0, "{log:#?}");
-    log
+    let ended = client.wait();
+    assert!(sent.elapsed() < SOON, "{:?}", sent.elapsed());
+    ended.assert_left_with(0);
+    ended
 }
 
 #[test]
 fn in_a_read() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let (listener, address) = listen();
-        let client = Client::start(&address, &[]);
-        let received = receive(&listener);
-        let log = end(client, signal);
-        let [.., closed, stopped] = &log[..] else { panic!("{log:#?}") };
-        let port = received.peer.port();
-        assert!(closed.ends_with(&format!("('127.0.0.1', {port}) closed")), "{log:#?}");
-        assert!(stopped.ends_with(&format!("{name} received: stopped")), "{log:#?}");
-        received.wait_for_close();
+        let client = start(&address, &[]);
+        let (mut peer, _) = receive(&listener);
+        let ended = end(client, signal);
+        ended.log.assert_ends_with(&[&format!("{name} received: stopped")]);
+        ended.log.assert_contains(&format!("{} closed", peer.other_name()));
+        peer.assert_gets("");
     }
 }
 
 #[test]
 fn in_the_wait_between_rounds() {
     let (listener, address) = listen();
-    let mut client = Client::start(&address, &["loop_period: 1h", "loop_lapse: 1h"]);
-    receive(&listener).echo();
-    client.wait_for("closed");
-    let log = end(client, Signal::TERM);
-    assert!(log.last().expect("a line").ends_with("SIGTERM received: stopped"), "{log:#?}");
+    let client = start(&address, &["loop_period: 1h", "loop_lapse: 1h"]);
+    echo(&listener);
+    client.log().wait_for("closed");
+    end(client, Signal::TERM).log.assert_ends_with(&["SIGTERM received: stopped"]);
 }
 
 #[test]
 fn in_the_wait_before_a_retry() {
-    let port = Port::new();
-    let mut client = Client::start(&port.address, &["retry_timeout: 1h"]);
-    client.wait_for("again in 1s");
-    let log = end(client, Signal::TERM);
-    assert!(log.last().expect("a line").ends_with("SIGTERM received: stopped"), "{log:#?}");
+    let client = start(&free_address(), &["retry_timeout: 1h"]);
+    client.log().wait_for("again in 1s");
+    end(client, Signal::TERM).log.assert_ends_with(&["SIGTERM received: stopped"]);
 }
 
 #[test]
 fn in_a_connect() {
     let full = FullQueue::new();
-    let client = Client::start(&full.address, &[]);
-    wait_until("a connect that hangs", || is_connecting_to(full.address).then_some(()));
-    let log = end(client, Signal::TERM);
-    assert!(log.last().expect("a line").contains("the system closes the socket"), "{log:#?}");
+    let client = start(&full.address, &[]);
+    sockets::wait_for_connect(full.address.port());
+    end(client, Signal::TERM).log.assert_ends_with(&["the system closes the socket"]);
 }
 
 /// The log's pipe is full from the start, so that the client hangs in its first line.
@@ -78,16 +74,10 @@ fn in_a_log_line_that_nobody_reads() {
     while (&writer).write(&[b'.'; 4096]).is_ok() {}
     while (&writer).write(b".").is_ok() {}
     fcntl_setfl(&writer, flags).expect("flags");
-    let mut child = program()
-        .args(["--config", "/dev/null"])
-        .stderr(Stdio::from(writer))
-        .spawn()
-        .expect("the client starts");
-    wait_until("the handler", || catches_sigterm(child.id()).then_some(()));
-    let start = Instant::now();
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("the client runs");
-    assert_eq!(exit_code(&mut child), 0);
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    let client = Process::start_with_log(client_of(&free_address(), &[]), writer);
+    let is_ready = || proc::catches(client.pid(), Signal::TERM).expect("the client runs");
+    wait::until("the handler", is_ready);
+    end(client, Signal::TERM);
     let mut log = String::new();
     reader.read_to_string(&mut log).expect("text");
     assert_eq!(log.trim_matches('.'), "");
@@ -97,16 +87,16 @@ fn in_a_log_line_that_nobody_reads() {
 #[test]
 fn stopped_and_continued_in_a_read() {
     let (listener, address) = listen();
-    let client = Client::start(&address, &["loop_amount: 1"]);
-    let received = receive(&listener);
-    client.signal(Signal::STOP);
-    wait_until("the client stands still", || (client.state() == 'T').then_some(()));
-    client.signal(Signal::CONT);
-    wait_until("the client goes on", || (client.state() != 'T').then_some(()));
-    received.echo();
-    let (code, log) = client.wait();
-    assert!(!log.iter().any(|line| line.contains("not answered")), "{log:#?}");
-    assert_eq!(code, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    let (mut peer, message) = receive(&listener);
+    drop(client.freeze());
+    let activity = || proc::activity(client.pid()).expect("the client runs");
+    wait::until("the client goes on", || activity() != Activity::Stopped);
+    peer.send(message);
+    drop(peer);
+    let ended = client.wait();
+    ended.assert_left_with(0);
+    ended.log.assert_lacks("not answered");
 }
 
 /// The reply was there before the client's patience was over, though it was not read.
@@ -114,63 +104,53 @@ fn stopped_and_continued_in_a_read() {
 fn stopped_in_a_read_for_longer_than_a_reply_may_take() {
     const TRY_TIMEOUT: Duration = Duration::from_secs(5);
     let (listener, address) = listen();
-    let client = Client::start(&address, &["loop_amount: 1"]);
-    let received = receive(&listener);
-    let start = Instant::now();
-    client.signal(Signal::STOP);
-    wait_until("the client stands still", || (client.state() == 'T').then_some(()));
-    received.echo();
-    wait_until("its patience over", || (start.elapsed() > TRY_TIMEOUT).then_some(()));
-    client.signal(Signal::CONT);
-    let (code, log) = client.wait();
-    assert!(!log.iter().any(|line| line.contains("not answered")), "{log:#?}");
-    assert_eq!(code, 0);
+    let client = start(&address, &["loop_amount: 1"]);
+    let (mut peer, message) = receive(&listener);
+    let received = Instant::now();
+    let frozen = client.freeze();
+    peer.send(message);
+    drop(peer);
+    wait::until("its patience over", || received.elapsed() > TRY_TIMEOUT);
+    drop(frozen);
+    let ended = client.wait();
+    ended.assert_left_with(0);
+    ended.log.assert_lacks("not answered");
 }
 
 #[test]
 fn as_pid_1_of_a_container() {
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--kill-child"]);
-    if !unshare.arg("true").status().is_ok_and(|status| status.success()) {
-        println!("skipped: no new PID namespace without unshare and the right to use it");
+    if !is_available(&["unshare", "--pid", "--fork", "--kill-child", "true"]) {
         return;
     }
     let (listener, address) = listen();
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_echo-client")]);
+    let mut unshare = without_settings("unshare");
+    unshare.args(["--pid", "--fork", "--kill-child"]).arg(program("echo-client"));
     unshare.args(["--config", "/dev/null"]).env("CLI_SERVER_ADDRESS", address.to_string());
-    let client = Client::spawn(&mut unshare);
-    let received = receive(&listener);
-    client.signal_child(Signal::TERM);
-    received.wait_for_close();
-    assert_eq!(client.wait().0, 0);
+    let client = Process::start(&mut unshare);
+    let (mut peer, _) = receive(&listener);
+    let child = proc::wait_for_child(client.pid(), "echo-client");
+    kill_process(child, Signal::TERM).expect("the client runs");
+    peer.assert_gets("");
+    client.wait().assert_left_with(0);
 }
 
 /// A listener that accepts nobody and whose queue is full: a connect to it hangs.
 struct FullQueue {
     address: SocketAddr,
-    _listener: TcpListener,
+    _listener: Socket,
     _queued: Vec<TcpStream>,
 }
 
 impl FullQueue {
     fn new() -> Self {
-        let port = Port::new();
-        let address = port.address;
-        let listener = port.listen(0);
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listener.bind(&any_port.into()).expect("a free port");
+        listener.listen(0).expect("a listener");
+        let address = listener.local_addr().ok().and_then(|address| address.as_socket());
+        let address = address.expect("an address");
         let short = Duration::from_millis(200);
         let queued = std::iter::from_fn(|| TcpStream::connect_timeout(&address, short).ok());
         Self { address, _queued: queued.collect(), _listener: listener }
     }
-}
-
-/// Whether a connection to `address` is in state `SYN_SENT` (2, see proc(5)).
-fn is_connecting_to(address: SocketAddr) -> bool {
-    let table = fs::read_to_string("/proc/net/tcp").expect("a table of connections");
-    let remote_port = format!(":{:04X}", address.port());
-    table.lines().any(|line| {
-        let mut columns = line.split_whitespace().skip(2);
-        let is_remote = columns.next().is_some_and(|remote| remote.ends_with(&remote_port));
-        is_remote && columns.next() == Some("02")
-    })
 }

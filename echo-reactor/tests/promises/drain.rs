@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use echo_harness::command::can_inject_faults;
-use echo_harness::peer::{End, Peer, assert_same};
-use echo_harness::server::{Setup, with_faults};
+use echo_harness::peer::{End, Peer, all_get, all_read, all_send, assert_same, line};
+use echo_harness::server::Setup;
+use echo_harness::strace::with_faults;
 use echo_harness::stuck_peer::{LINE, StuckPeer, lines};
-use echo_harness::{proc, sockets, wait};
+use echo_harness::{MEGABYTE, sockets, wait};
 
 /// Longer than any test may take: a drain that ends earlier has ended by itself.
 const LONG: &str = "1h";
@@ -18,11 +18,9 @@ const LONG: &str = "1h";
 /// A connection lingers for 5 s at the most.
 const SHORTER_THAN_LINGERING: &str = "4s";
 
-const MEGABYTE: usize = 1024 * 1024;
-
 /// A server that keeps its connections, and has time to drain them.
 fn patient() -> Setup {
-    Setup::new().set("messages_per_connection", 0).set("drain_timeout", LONG)
+    Setup::new().unlimited().set("drain_timeout", LONG)
 }
 
 #[test]
@@ -30,7 +28,7 @@ fn every_connection_in_the_listen_queue_is_served() {
     const PEERS: usize = 300;
     let server = Setup::new().set("drain_timeout", LONG).start();
     let frozen = server.freeze();
-    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
+    let mut peers = Peer::connect_many(server.port, PEERS);
     let message = |number: usize| format!("message {number:03}\n");
     for (number, peer) in peers.iter_mut().enumerate() {
         peer.send(message(number));
@@ -53,18 +51,14 @@ fn every_connection_in_the_listen_queue_is_served() {
 fn the_listen_queue_is_served_beyond_the_connection_limit() {
     const PEERS: usize = 50;
     let server = Setup::new().set("connections_max", 4).set("drain_timeout", LONG).start();
-    let idle: Vec<Peer> = (0..4).map(|_| Peer::connect(server.port)).collect();
+    let idle = Peer::connect_many(server.port, 4);
     server.log().wait_for_count("Got connection", 4);
-    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
-    for peer in &mut peers {
-        peer.send("queued\n");
-    }
+    let mut peers = Peer::connect_many(server.port, PEERS);
+    all_send(&mut peers, "queued\n");
     sockets::wait_for_queue(server.port, PEERS);
     sockets::wait_for_unread(server.port, PEERS * "queued\n".len());
     server.signal(Signal::TERM);
-    for peer in &mut peers {
-        peer.assert_gets("queued\n");
-    }
+    all_get(&mut peers, "queued\n");
     server.wait().assert_left_with(0);
     drop(idle);
 }
@@ -73,14 +67,11 @@ fn the_listen_queue_is_served_beyond_the_connection_limit() {
 fn every_message_that_has_arrived_is_answered() {
     const PEERS: usize = 20;
     let server = patient().start();
-    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
-    for peer in &mut peers {
-        peer.assert_echoes("known to the server\n");
-    }
+    let mut peers = Peer::connect_many(server.port, PEERS);
+    all_send(&mut peers, "known to the server\n");
+    all_read(&mut peers, "known to the server\n");
     let frozen = server.freeze();
-    let mut message = vec![b'x'; 1000];
-    message[999] = b'\n';
-    let input = message.repeat(50);
+    let input = line(1000).repeat(50);
     // One byte more than the messages: the beginning of one that will never be complete.
     for peer in &mut peers {
         peer.send(&input);
@@ -89,9 +80,7 @@ fn every_message_that_has_arrived_is_answered() {
     sockets::wait_for_unread(server.port, PEERS * (input.len() + 1));
     server.signal(Signal::TERM);
     drop(frozen);
-    for peer in &mut peers {
-        peer.assert_gets(&input);
-    }
+    all_get(&mut peers, &input);
     drop(peers);
     let ended = server.wait();
     ended.assert_left_with(0);
@@ -131,16 +120,11 @@ fn replies_on_their_way_survive_input_behind_the_drain() {
 /// output ends, small as it is, and a byte of the peer must not destroy it then.
 #[test]
 fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
-    if !can_inject_faults() {
-        return;
-    }
     // Less than one segment. The smallest window takes two of these, but no third one.
-    let reply = [&[b'x'; 499], "\n".as_bytes()].concat();
-    let server = with_faults("shutdown:delay_enter=2000000")
-        .set("messages_per_connection", 0)
-        .set("message_max_bytes", reply.len())
-        .set("drain_timeout", LONG)
-        .start();
+    let reply = line(500);
+    let Some(setup) = with_faults("shutdown:delay_enter=2000000") else { return };
+    let server =
+        setup.unlimited().set("message_max_bytes", reply.len()).set("drain_timeout", LONG).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 1);
     for replies in 1..=2 {
         peer.send(&reply);
@@ -149,12 +133,12 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
     // Holds the server for two seconds, in which the last message and the signal come.
     let mut too_long = Peer::connect(server.port);
     too_long.send([b'x'; 501]);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     peer.send(&reply);
     sockets::wait_for_unread(server.port, reply.len());
     server.signal(Signal::TERM);
     sockets::wait_for_unread(server.port, 0);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     assert!(peer.wait_for_input(2 * reply.len()) < 3 * reply.len(), "there was room");
     peer.send("x");
     server.wait().assert_left_with(0);
@@ -165,13 +149,11 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
 /// A handshake that ends between the last `accept` and the close of the listener would be reset.
 #[test]
 fn nothing_is_let_in_behind_the_last_accept() {
-    if !can_inject_faults() {
-        return;
-    }
     // That the queue is empty is told a second late.
-    let server = with_faults("accept4:delay_exit=1000000").set("drain_timeout", LONG).start();
+    let Some(setup) = with_faults("accept4:delay_exit=1000000") else { return };
+    let server = setup.set("drain_timeout", LONG).start();
     server.signal(Signal::TERM);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     let address = (Ipv4Addr::LOCALHOST, server.port).into();
     let come = TcpStream::connect_timeout(&address, Duration::from_millis(100));
     let dropped = come.is_err_and(|error| error.kind() == ErrorKind::TimedOut);
@@ -185,8 +167,8 @@ fn new_connections_are_refused_while_it_drains() {
     let stuck = StuckPeer::connect(&server);
     server.signal(Signal::TERM);
     server.log().wait_for("Listener closed");
-    let error = Peer::try_connect(server.port).err().expect("nobody listens");
-    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    let come = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port));
+    assert!(come.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused));
     stuck.peer.reset();
     server.wait().assert_left_with(0);
 }
@@ -212,9 +194,7 @@ fn a_reply_that_is_cut_short_ends_in_a_reset() {
     const MESSAGE: usize = 16 * MEGABYTE;
     let server = Setup::new().set("message_max_bytes", MESSAGE).set("drain_timeout", "0s").start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
-    let mut message = vec![b'x'; MESSAGE];
-    message[MESSAGE - 1] = b'\n';
-    peer.send(&message);
+    peer.send(line(MESSAGE));
     server.log().wait_for("Message received");
     let ended = server.terminate();
     ended.assert_left_with(0);
@@ -222,24 +202,6 @@ fn a_reply_that_is_cut_short_ends_in_a_reset() {
     let (reply, end) = peer.read_to_end();
     assert!(reply.len() < MESSAGE);
     assert_eq!(end, End::Reset);
-}
-
-/// Their replies were large, so that they could still be on their way.
-#[test]
-fn idle_clients_that_have_read_a_lot_do_not_delay_the_exit() {
-    let server = patient().set("drain_timeout", SHORTER_THAN_LINGERING).start();
-    let mut idle: Vec<Peer> = (0..20).map(|_| Peer::connect(server.port)).collect();
-    let message = "x".repeat(10_000) + "\n";
-    for peer in &mut idle {
-        peer.assert_echoes(&message);
-    }
-    let ended = server.terminate();
-    ended.assert_left_with(0);
-    ended.log.assert_lacks("Drain deadline passed");
-    assert_eq!(ended.log.count("closed: the server is shutting down (1 message)"), 20);
-    for peer in &mut idle {
-        peer.assert_gets("");
-    }
 }
 
 /// Its replies had to wait for room, and nothing says when it has read them; but all have left.
@@ -257,9 +219,9 @@ fn an_idle_client_that_was_slow_to_read_does_not_delay_the_exit() {
 #[test]
 fn idle_clients_that_have_got_their_last_reply_do_not_delay_the_exit() {
     let server = Setup::new().set("drain_timeout", SHORTER_THAN_LINGERING).start();
-    let large = "x".repeat(4_000) + "\n";
-    let too_long = "x".repeat(20_000);
-    let cases = [(&large[..], &large[..]), ("first\nbehind\n", "first\n"), (&too_long, "")];
+    let (large, too_long) = (line(4_000), line(20_000));
+    let cases: [(&[u8], &[u8]); 3] =
+        [(&large, &large), (b"first\nbehind\n", b"first\n"), (&too_long, b"")];
     let mut idle = Vec::new();
     for (message, reply) in cases {
         let mut peer = Peer::connect(server.port);
@@ -289,9 +251,10 @@ fn without_time_to_drain_all_is_closed_at_once() {
 fn idle_clients_do_not_delay_the_exit() {
     const PEERS: usize = 100;
     let server = patient().set("drain_timeout", SHORTER_THAN_LINGERING).start();
-    let mut idle: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port)).collect();
-    for peer in idle.iter_mut().skip(PEERS / 2) {
-        peer.assert_echoes("no longer a stranger\n");
+    let mut idle = Peer::connect_many(server.port, PEERS);
+    // Large replies could still be on their way.
+    for (peer, length) in idle.iter_mut().skip(PEERS / 2).zip([10, 10_000].into_iter().cycle()) {
+        peer.assert_echoes(line(length));
     }
     // Half a message is no message.
     idle[0].send("half a mess");
@@ -300,9 +263,7 @@ fn idle_clients_do_not_delay_the_exit() {
     ended.assert_left_with(0);
     ended.log.assert_lacks("Drain deadline passed");
     assert_eq!(ended.log.count("closed: the server is shutting down"), PEERS);
-    for peer in &mut idle {
-        peer.assert_gets("");
-    }
+    all_get(&mut idle, "");
 }
 
 #[test]
@@ -353,27 +314,22 @@ fn five_signals_at_once_are_one_drain() {
 }
 
 /// More than the buffers of both sockets hold, if the peer's is small.
-fn large_message() -> String {
-    ["x".repeat(8 * MEGABYTE), "\n".to_owned()].concat()
+fn large_message() -> Vec<u8> {
+    line(8 * MEGABYTE)
 }
 
 /// The first turn of a drain is long, where there is much to finish.
 #[test]
 fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
-    if !can_inject_faults() {
-        return;
-    }
     // The peer takes two calls. From then on, that the queue is empty is told two seconds late.
-    let server = with_faults("accept4:delay_exit=2000000:when=3+")
-        .set("message_max_bytes", 16 * MEGABYTE)
-        .set("drain_timeout", LONG)
-        .start();
+    let Some(setup) = with_faults("accept4:delay_exit=2000000:when=3+") else { return };
+    let server = setup.set("message_max_bytes", 16 * MEGABYTE).set("drain_timeout", LONG).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
     let message = large_message();
     peer.send(&message);
     server.log().wait_for("Message received");
     server.signal(Signal::TERM);
-    proc::wait_until_held(server.pid());
+    server.wait_until_held();
     server.signal(Signal::INT);
     server.log().wait_for("Listener closed");
     peer.assert_gets(message);
@@ -400,7 +356,7 @@ fn a_reply_whose_first_part_has_left_is_not_cut_off_by_the_drain() {
     peer.send("x");
     let (rest, end) = peer.read_to_end();
     reply.extend(rest);
-    assert_same(&reply, message.as_bytes());
+    assert_same(&reply, &message);
     assert_eq!(end, End::Clean);
     drop(peer);
     server.wait().assert_left_with(0);

@@ -1,14 +1,16 @@
 //! The rolling restart: clients keep sending while the server leaves and comes back.
 
 use std::env;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use echo_harness::server::{Setup, free_port};
-use echo_harness::wait::{self, CEILING};
+use echo_harness::peer::Peer;
+use echo_harness::ports::free_port;
+use echo_harness::server::Setup;
+use echo_harness::wait::{self, PATIENCE};
 
 /// Between two tries of a client.
 const RETRY_AFTER: Duration = Duration::from_millis(2);
@@ -32,7 +34,7 @@ fn no_message_is_lost_while_the_server_restarts_over_and_over() {
     let restarts = number("DRILL_RESTARTS", 10);
     let clients = number("DRILL_CLIENTS", 20);
     let shared = Clients {
-        port: free_port(),
+        port: free_port().expect("a free port"),
         stop: AtomicBool::new(false),
         answered: AtomicUsize::new(0),
         retried: AtomicUsize::new(0),
@@ -82,7 +84,7 @@ fn send_until_stopped(id: usize, shared: &Clients) {
             if shared.stop.load(Ordering::Relaxed) {
                 return;
             }
-            assert!(since.elapsed() < CEILING, "not answered: {message}");
+            assert!(since.elapsed() < PATIENCE.limit, "not answered: {message}");
             shared.retried.fetch_add(1, Ordering::Relaxed);
             thread::sleep(RETRY_AFTER);
         }
@@ -92,16 +94,12 @@ fn send_until_stopped(id: usize, shared: &Clients) {
 
 /// One try. `false` is for no reply at all; anything but the whole reply is a failure.
 fn is_answered(message: &str, port: u16) -> bool {
-    let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
-    socket.set_read_timeout(Some(CEILING)).expect("an option");
-    if socket.write_all(message.as_bytes()).is_err() {
+    let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let mut peer = Peer::from(socket);
+    if peer.try_send(message).is_err() {
         return false;
     }
-    let mut reply = Vec::new();
-    match socket.read_to_end(&mut reply) {
-        Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{message}"),
-    }
+    let (reply, _) = peer.read_to_end();
     assert!(reply.is_empty() || reply == message.as_bytes(), "wrong: {}", reply.escape_ascii());
     !reply.is_empty()
 }

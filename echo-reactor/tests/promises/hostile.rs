@@ -2,20 +2,13 @@
 
 use std::thread;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 
-use echo_harness::command::can_inject_faults;
-use echo_harness::peer::{End, Peer};
-use echo_harness::server::{Server, Setup, send_signal, with_faults};
+use echo_harness::peer::{End, Peer, all_get, all_send};
+use echo_harness::server::Setup;
 use echo_harness::sockets;
+use echo_harness::strace::with_faults;
 use echo_harness::stuck_peer::StuckPeer;
-
-fn assert_serves(server: &Server) {
-    let mut peer = Peer::connect(server.port);
-    peer.send("still there?\n");
-    peer.end_output();
-    peer.assert_gets("still there?\n");
-}
 
 #[test]
 fn a_reset_in_the_listen_queue() {
@@ -38,19 +31,19 @@ fn a_reset_in_the_listen_queue() {
 
 #[test]
 fn a_reset_in_the_middle_of_a_reply() {
-    let server = Setup::new().set("messages_per_connection", 0).start();
+    let server = Setup::new().unlimited().start();
     let stuck = StuckPeer::connect(&server);
     let closed = format!("Connection {} closed: the peer has reset it", stuck.peer.name());
     stuck.peer.reset();
     server.log().wait_for(&closed);
-    assert_serves(&server);
+    Peer::connect(server.port).assert_answers_at_the_end("still there?\n");
     server.terminate().assert_left_with(0);
 }
 
 /// A peer that is gone must not be confused with the one that gets its place.
 #[test]
 fn an_event_for_a_connection_that_is_gone() {
-    let server = Setup::new().set("messages_per_connection", 0).start();
+    let server = Setup::new().unlimited().start();
     for round in 0..50 {
         let mut gone = Peer::connect(server.port);
         gone.assert_echoes("first\n");
@@ -72,19 +65,19 @@ fn an_event_for_a_connection_that_is_gone() {
 
 #[test]
 fn signals_that_mean_nothing_change_nothing() {
-    let server = Setup::new().set("messages_per_connection", 0).start();
+    let server = Setup::new().unlimited().start();
     let pid = server.pid();
     let mut peer = Peer::connect(server.port);
     let storm = thread::spawn(move || {
         for _ in 0..200 {
             for signal in [Signal::WINCH, Signal::STOP, Signal::WINCH, Signal::CONT] {
-                send_signal(pid, signal);
+                kill_process(pid, signal).expect("the server runs");
             }
         }
     });
     let mut rounds = 0;
     while !storm.is_finished() || rounds < 1000 {
-        peer.assert_echoes(&format!("round {rounds}\n"));
+        peer.assert_echoes(format!("round {rounds}\n"));
         rounds += 1;
     }
     storm.join().expect("signals can be sent");
@@ -97,15 +90,11 @@ fn signals_that_mean_nothing_change_nothing() {
 
 #[test]
 fn connections_that_are_gone_before_they_are_accepted() {
-    if !can_inject_faults() {
-        return;
-    }
     for error in ["ECONNABORTED", "EPROTO", "EINTR", "EHOSTUNREACH"] {
-        let server = with_faults(&format!("accept4:error={error}:when=1..5"));
-        let server = server.log_level("debug").start();
-        let mut peer = Peer::connect(server.port);
-        peer.send("hello\n");
-        peer.assert_gets("hello\n");
+        let fault = format!("accept4:error={error}:when=1..5");
+        let Some(setup) = with_faults(&fault) else { return };
+        let server = setup.log_level("debug").start();
+        Peer::connect(server.port).assert_answers("hello\n");
         let ended = server.terminate();
         ended.assert_left_with(0);
         ended.log.assert_lacks("Accepting pauses");
@@ -116,22 +105,17 @@ fn connections_that_are_gone_before_they_are_accepted() {
 
 #[test]
 fn a_kernel_without_memory_or_descriptors_for_a_connection() {
-    if !can_inject_faults() {
-        return;
-    }
     for (error, text) in [
         ("ENOBUFS", "No buffer space available"),
         ("ENOMEM", "Cannot allocate memory"),
         ("ENFILE", "Too many open files in system"),
     ] {
-        let server = with_faults(&format!("accept4:error={error}:when=1..3")).start();
-        let mut peers: Vec<Peer> = (0..3).map(|_| Peer::connect(server.port)).collect();
-        for peer in &mut peers {
-            peer.send("hello\n");
-        }
-        for peer in &mut peers {
-            peer.assert_gets("hello\n");
-        }
+        let fault = format!("accept4:error={error}:when=1..3");
+        let Some(setup) = with_faults(&fault) else { return };
+        let server = setup.start();
+        let mut peers = Peer::connect_many(server.port, 3);
+        all_send(&mut peers, "hello\n");
+        all_get(&mut peers, "hello\n");
         let ended = server.terminate();
         ended.assert_left_with(0);
         ended.log.assert_contains(&format!("Accepting pauses: {text}"));
@@ -141,11 +125,9 @@ fn a_kernel_without_memory_or_descriptors_for_a_connection() {
 
 #[test]
 fn system_calls_that_are_interrupted_are_repeated() {
-    if !can_inject_faults() {
-        return;
-    }
     let every_other = "recvfrom,accept4,epoll_wait:error=EINTR:when=1+2";
-    let server = with_faults(every_other).set("messages_per_connection", 0).start();
+    let Some(setup) = with_faults(every_other) else { return };
+    let server = setup.unlimited().start();
     for _ in 0..5 {
         let mut peer = Peer::connect(server.port);
         for _ in 0..20 {
@@ -159,11 +141,9 @@ fn system_calls_that_are_interrupted_are_repeated() {
 
 #[test]
 fn a_connection_that_cannot_be_watched_is_closed() {
-    if !can_inject_faults() {
-        return;
-    }
     // The first three are the signals, the log and the listener.
-    let server = with_faults("epoll_ctl:error=ENOSPC:when=4..5").start();
+    let Some(setup) = with_faults("epoll_ctl:error=ENOSPC:when=4..5") else { return };
+    let server = setup.start();
     for _ in 0..2 {
         let mut idle = Peer::connect(server.port);
         let (bytes, end) = idle.read_to_end();
@@ -172,7 +152,6 @@ fn a_connection_that_cannot_be_watched_is_closed() {
     }
     let mut slow = Peer::connect(server.port);
     server.log().wait_for_count("Got connection", 3);
-    slow.send("watched\n");
-    slow.assert_gets("watched\n");
+    slow.assert_answers("watched\n");
     server.terminate().assert_left_with(0);
 }

@@ -1,32 +1,21 @@
 //! What is bounded, and what happens at each bound.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::Signal;
 
-use echo_harness::peer::{End, Peer, assert_same};
+use echo_harness::peer::{End, Peer, all_get, all_read, all_send, line};
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
-use echo_harness::{proc, sockets, wait};
-
-const MEGABYTE: usize = 1024 * 1024;
-
-fn unlimited_lines() -> Setup {
-    Setup::new().set("messages_per_connection", 0)
-}
+use echo_harness::{MEGABYTE, proc, sockets, wait};
 
 #[test]
 fn the_connection_limit_holds_and_goes_on() {
-    let server = unlimited_lines().set("connections_max", 3).start();
-    let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(server.port)).collect();
-    for peer in &mut peers {
-        peer.send("hello\n");
-    }
+    let server = Setup::new().unlimited().set("connections_max", 3).start();
+    let mut peers = Peer::connect_many(server.port, 6);
+    all_send(&mut peers, "hello\n");
     let mut waiting = peers.split_off(3);
-    for peer in &mut peers {
-        assert_same(&peer.read(6), b"hello\n");
-    }
+    all_read(&mut peers, "hello\n");
     server.log().wait_for("Accepting pauses: the limit of 3 connections is reached");
     sockets::wait_for_queue(server.port, 3);
     assert!(waiting.iter().all(|peer| !peer.has_input()));
@@ -34,7 +23,7 @@ fn the_connection_limit_holds_and_goes_on() {
     while !waiting.is_empty() {
         drop(peers.remove(0));
         let mut next = waiting.remove(0);
-        assert_same(&next.read(6), b"hello\n");
+        next.assert_reads("hello\n");
         sockets::wait_for_queue(server.port, waiting.len());
         peers.push(next);
     }
@@ -44,7 +33,7 @@ fn the_connection_limit_holds_and_goes_on() {
 #[test]
 fn an_idle_connection_is_closed() {
     // Long enough for an echo on a busy machine.
-    let server = unlimited_lines().set("idle_timeout", "3s").start();
+    let server = Setup::new().unlimited().set("idle_timeout", "3s").start();
     let start = Instant::now();
     let mut silent = Peer::connect(server.port);
     let mut once = Peer::connect(server.port);
@@ -61,7 +50,7 @@ fn an_idle_connection_is_closed() {
 #[test]
 fn a_peer_that_does_not_read_is_idle_too() {
     // Long enough for the peer to get stuck.
-    let server = unlimited_lines().set("idle_timeout", "4s").start();
+    let server = Setup::new().unlimited().set("idle_timeout", "4s").start();
     let mut stuck = StuckPeer::connect(&server);
     let closed = format!("Connection {} closed: no byte for idle_timeout", stuck.peer.name());
     server.log().wait_for(&closed);
@@ -71,7 +60,7 @@ fn a_peer_that_does_not_read_is_idle_too() {
 
 #[test]
 fn a_slow_message_is_closed_at_its_total_deadline() {
-    let server = unlimited_lines().set("message_timeout", "300ms").start();
+    let server = Setup::new().unlimited().set("message_timeout", "300ms").start();
     // The turn that reads the first byte may have begun with the other peer's.
     let start = Instant::now();
     let mut patient = Peer::connect(server.port);
@@ -92,7 +81,8 @@ fn a_slow_message_is_closed_at_its_total_deadline() {
 fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
     const TIMEOUT: Duration = Duration::from_secs(2);
     for leaves in [false, true] {
-        let server = unlimited_lines()
+        let server = Setup::new()
+            .unlimited()
             .set("idle_timeout", "2s")
             .set("message_timeout", "2s")
             .set("drain_timeout", "1h")
@@ -102,7 +92,7 @@ fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
         let mut slow = Peer::connect(server.port);
         // In one segment, so that the echo tells that half a message was read.
         slow.send("a message\nhalf a");
-        assert_same(&slow.read(10), b"a message\n");
+        slow.assert_reads("a message\n");
         let frozen = server.freeze();
         let start = Instant::now();
         silent.send("the first\n");
@@ -113,58 +103,49 @@ fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
             server.signal(Signal::TERM);
         }
         drop(frozen);
-        assert_same(&silent.read(10), b"the first\n");
-        assert_same(&slow.read(15), b"half a message\n");
+        silent.assert_reads("the first\n");
+        slow.assert_reads("half a message\n");
         server.terminate().assert_left_with(0);
     }
 }
 
-fn limit_descriptors(server: &Server, count: u64) {
-    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
-    let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
-    prlimit(pid, Resource::Nofile, limit).expect("a process of our own");
+/// Lets the server open just `more` descriptors; returns the limit before.
+fn leave_room_for(server: &Server, more: usize) -> u64 {
+    let limit = proc::limit_for_more_descriptors(server.pid(), more).expect("the server runs");
+    proc::limit_descriptors(server.pid(), limit).expect("a process of our own")
 }
 
 const PAUSE: &str = "Accepting pauses: Too many open files";
 
 #[test]
 fn without_descriptors_it_pauses_and_goes_on_by_itself() {
-    let server = unlimited_lines().start();
-    let before = proc::descriptor_limit(server.pid());
-    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 3));
-    let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(server.port)).collect();
-    for peer in &mut peers {
-        peer.send("hello\n");
-    }
-    for peer in &mut peers[..3] {
-        assert_same(&peer.read(6), b"hello\n");
-    }
+    let server = Setup::new().unlimited().start();
+    let before = leave_room_for(&server, 3);
+    let mut peers = Peer::connect_many(server.port, 6);
+    all_send(&mut peers, "hello\n");
+    all_read(&mut peers[..3], "hello\n");
     server.log().wait_for(PAUSE);
-    let ticks = proc::processor_ticks(server.pid());
+    let time = server.processor_time();
     // The log tells of it once a second.
     server.log().wait_for_count(PAUSE, 3);
-    let used = proc::processor_ticks(server.pid()) - ticks;
-    assert!(used < 20, "{used} ticks in two seconds of waiting");
+    let used = server.processor_time().saturating_sub(time);
+    assert!(used < Duration::from_millis(200), "{used:?} in two seconds of waiting");
     assert!(peers[3..].iter().all(|peer| !peer.has_input()));
     // Neither a new connection nor a closed one helps.
-    limit_descriptors(&server, before);
-    for peer in &mut peers[3..] {
-        assert_same(&peer.read(6), b"hello\n");
-    }
+    proc::limit_descriptors(server.pid(), before).expect("a process of our own");
+    all_read(&mut peers[3..], "hello\n");
     server.terminate().assert_left_with(0);
 }
 
 #[test]
 fn without_descriptors_a_closed_connection_lets_the_next_one_in() {
     let server = Setup::new().start();
-    limit_descriptors(&server, proc::limit_for_more_descriptors(server.pid(), 1));
-    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(server.port)).collect();
+    leave_room_for(&server, 1);
+    let mut peers = Peer::connect_many(server.port, 20);
     for peer in peers.iter_mut().rev() {
         peer.send("hello\n");
     }
-    for peer in &mut peers {
-        peer.assert_gets("hello\n");
-    }
+    all_get(&mut peers, "hello\n");
     server.terminate().assert_left_with(0);
 }
 
@@ -179,14 +160,12 @@ fn a_peer_that_never_reads_costs_no_memory() {
     let server = Setup::new().set("framing", "stream").start_silent();
     let mut other = Peer::connect(server.port);
     other.assert_echoes("hello");
-    let before = proc::resident_bytes(server.pid());
+    let before = server.resident_bytes();
 
     let mut pusher = Peer::connect(server.port);
-    let mut writer = pusher.second_handle();
-    let writing = thread::spawn(move || {
+    let writing = pusher.in_background(|peer| {
         let block = block();
-        (0..BLOCKS).for_each(|_| writer.send(&block));
-        writer.end_output();
+        (0..BLOCKS).for_each(|_| peer.send(&block));
     });
     let mut last_unread = 0;
     wait::until("the server not reading", || {
@@ -195,40 +174,32 @@ fn a_peer_that_never_reads_costs_no_memory() {
         let unread = sockets::unread_bytes(server.port);
         std::mem::replace(&mut last_unread, unread) == unread && unread > 0
     });
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
-    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(2 * MEGABYTE, before);
 
     let block = block();
-    (0..BLOCKS).for_each(|_| assert_same(&pusher.read(block.len()), &block));
+    (0..BLOCKS).for_each(|_| pusher.assert_reads(&block));
     pusher.assert_gets("");
     writing.join().expect("the server takes it all");
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(before);
-    assert!(grown < 2 * MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(2 * MEGABYTE, before);
 }
 
 #[test]
 fn a_flooder_does_not_keep_others_waiting() {
     const OTHERS: usize = 50;
     // What is acknowledged is read in pieces of 1 KiB, so that a hundred of them can wait.
-    let server = unlimited_lines().set("reply", "acknowledge").start();
+    let server = Setup::new().unlimited().set("reply", "acknowledge").start();
     let mut flooder = Peer::connect(server.port);
-    let mut others: Vec<Peer> = (0..OTHERS).map(|_| Peer::connect(server.port)).collect();
+    let mut others = Peer::connect_many(server.port, OTHERS);
     server.log().wait_for_count("Got connection", OTHERS + 1);
 
     let frozen = server.freeze();
-    let mut message = [b'x'; 1024];
-    message[1023] = b'\n';
+    let message = line(1024);
     let _ = flooder.send_while_there_is_room(&message.repeat(1000));
     let waiting = sockets::unread_bytes(server.port) / message.len();
     assert!(waiting >= 64, "only {waiting} messages to flood with");
-    for other in &mut others {
-        other.send("short\n");
-    }
+    all_send(&mut others, "short\n");
     drop(frozen);
-    let expected = "Your Message has been received: b'short'\n";
-    for other in &mut others {
-        assert_same(&other.read(expected.len()), expected.as_bytes());
-    }
+    all_read(&mut others, "Your Message has been received: b'short'\n");
     // Counted in the log, for time would tell of the machine.
     server.log().wait_for_count("b'short'", OTHERS);
     let log = server.log().containing("Message received");
@@ -244,11 +215,10 @@ fn ten_thousand_connections_leave_nothing_behind() {
     let server = Setup::new().set("connections_max", 200).start();
     mixed_batch(&server);
     let descriptors = without_connections(&server);
-    let memory = proc::resident_bytes(server.pid());
+    let memory = server.resident_bytes();
     (0..BATCHES).for_each(|_| mixed_batch(&server));
     assert_eq!(without_connections(&server), descriptors);
-    let grown = proc::resident_bytes(server.pid()).saturating_sub(memory);
-    assert!(grown < MEGABYTE, "{grown} bytes more");
+    server.assert_grown_by_less_than(MEGABYTE, memory);
     let ended = server.terminate();
     ended.assert_left_with(0);
     assert_eq!(ended.log.count("Got connection"), (BATCHES + 1) * 100);
@@ -256,23 +226,16 @@ fn ten_thousand_connections_leave_nothing_behind() {
 
 /// A hundred connections: good ones, resets, idle ones, and half-closed ones.
 fn mixed_batch(server: &Server) {
-    let mut peers: Vec<Peer> = (0..100).map(|_| Peer::connect(server.port)).collect();
-    for (number, mut peer) in peers.drain(..).enumerate() {
+    let peers = Peer::connect_many(server.port, 100);
+    for (number, mut peer) in peers.into_iter().enumerate() {
         match number % 4 {
-            0 => {
-                peer.send("good\n");
-                peer.assert_gets("good\n");
-            }
+            0 => peer.assert_answers("good\n"),
             1 => {
                 peer.send("half a mess");
                 peer.reset();
             }
             2 => drop(peer),
-            _ => {
-                peer.send("half-closed");
-                peer.end_output();
-                peer.assert_gets("half-closed");
-            }
+            _ => peer.assert_answers_at_the_end("half-closed"),
         }
     }
 }
@@ -286,5 +249,5 @@ fn without_connections(server: &Server) -> usize {
             && accepted.is_multiple_of(100)
             && accepted == log.containing(") closed: ").len()
     });
-    proc::descriptors(server.pid())
+    server.descriptors()
 }

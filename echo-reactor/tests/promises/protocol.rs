@@ -1,24 +1,15 @@
 //! What goes in and what comes back.
 
 use std::io::Write as _;
-use std::thread;
 
-use echo_harness::peer::{End, Peer, assert_same};
+use echo_harness::peer::{Peer, line};
 use echo_harness::server::Setup;
-use echo_harness::sockets;
-
-const MEGABYTE: usize = 1024 * 1024;
-
-fn unlimited_lines() -> Setup {
-    Setup::new().set("messages_per_connection", 0)
-}
+use echo_harness::{MEGABYTE, sockets};
 
 #[test]
 fn a_line_comes_back_and_the_server_disconnects() {
     let server = Setup::new().start();
-    let mut peer = Peer::connect(server.port);
-    peer.send("hello\n");
-    peer.assert_gets("hello\n");
+    Peer::connect(server.port).assert_answers("hello\n");
     server.terminate().assert_left_with(0);
 }
 
@@ -37,7 +28,7 @@ fn a_message_and_the_end_of_input_in_one_segment() {
 
 #[test]
 fn several_messages_and_the_end_of_input_in_one_segment() {
-    let server = unlimited_lines().start();
+    let server = Setup::new().unlimited().start();
     let mut at_once = Peer::connect(server.port);
     at_once.send_with_end(b"one\ntwo\nthree");
     at_once.assert_gets("one\ntwo\nthree");
@@ -94,15 +85,13 @@ fn one_byte_in_a_segment() {
 
 #[test]
 fn any_bytes_come_back_as_they_are() {
-    let server = unlimited_lines().start();
+    let server = Setup::new().unlimited().start();
     let mut every_byte: Vec<u8> = (0..=255).filter(|byte| *byte != b'\n').collect();
     every_byte.push(b'\n');
     let messages: [&[u8]; 5] = [b"\0\n", b"\xff\n", b"CRLF\r\n", b"\x1b[2J\n", &every_byte];
     let mut peer = Peer::connect(server.port);
     for message in messages {
-        peer.send(message);
-        let reply = peer.read(message.len());
-        assert_same(&reply, message);
+        peer.assert_echoes(message);
     }
 }
 
@@ -121,11 +110,7 @@ fn an_urgent_byte_is_a_byte_like_any_other() {
 fn message_max_bytes_is_the_longest_message() {
     let server = Setup::new().set("message_max_bytes", 1000).start();
     for length in [999, 1000] {
-        let mut message = vec![b'x'; length];
-        message[length - 1] = b'\n';
-        let mut peer = Peer::connect(server.port);
-        peer.send(&message);
-        peer.assert_gets(&message);
+        Peer::connect(server.port).assert_answers(line(length));
     }
     // With and without the newline, and in pieces: nothing is answered, and the end is a clean one.
     let inputs: [&[&[u8]]; 3] =
@@ -144,7 +129,7 @@ fn message_max_bytes_is_the_longest_message() {
 
 #[test]
 fn replies_before_a_message_that_is_too_long_arrive() {
-    let server = unlimited_lines().set("message_max_bytes", 10).start();
+    let server = Setup::new().unlimited().set("message_max_bytes", 10).start();
     let mut peer = Peer::connect(server.port);
     peer.send("one\ntwo\n0123456789\n");
     peer.assert_gets("one\ntwo\n");
@@ -155,10 +140,9 @@ fn the_largest_message_through_a_small_receive_buffer() {
     const LARGEST: usize = 16 * MEGABYTE;
     let server = Setup::new().set("message_max_bytes", LARGEST).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
-    let mut message: Vec<u8> = pattern().take(LARGEST).collect();
+    let mut message = pattern(LARGEST);
     message[LARGEST - 1] = b'\n';
-    peer.send(&message);
-    peer.assert_gets(&message);
+    peer.assert_answers(&message);
 }
 
 #[test]
@@ -167,11 +151,7 @@ fn a_megabyte_behind_the_last_message() {
     let mut peer = Peer::connect(server.port);
     let mut input = b"the message\n".to_vec();
     input.resize(input.len() + MEGABYTE, b'x');
-    let mut writer = peer.second_handle();
-    let writing = thread::spawn(move || {
-        writer.send(&input);
-        writer.end_output();
-    });
+    let writing = peer.in_background(move |peer| peer.send(&input));
     peer.assert_gets("the message\n");
     writing.join().expect("the server takes it all");
     server.log().wait_for("closed: its messages are answered (1 message)");
@@ -181,7 +161,7 @@ fn a_megabyte_behind_the_last_message() {
 fn a_large_reply_with_input_behind_its_message() {
     let server = Setup::new().set("message_max_bytes", MEGABYTE).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
-    let mut input: Vec<u8> = pattern().take(MEGABYTE).collect();
+    let mut input = pattern(MEGABYTE);
     input[MEGABYTE - 1] = b'\n';
     peer.send(&input);
     peer.send(vec![b'x'; 100_000]);
@@ -193,7 +173,7 @@ fn a_large_reply_with_input_behind_its_message() {
 fn a_byte_behind_the_end_does_not_destroy_a_reply_on_its_way() {
     let server = Setup::new().start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
-    let message = "x".repeat(12_000) + "\n";
+    let message = line(12_000);
     peer.send(&message);
     sockets::wait_for_end_on_its_way(server.port);
     peer.send("x");
@@ -218,20 +198,19 @@ fn a_byte_right_behind_the_message_never_destroys_the_reply() {
 
 #[test]
 fn split_and_joined_messages_come_back_in_order() {
-    let server = unlimited_lines().start();
+    let server = Setup::new().unlimited().start();
     let lines = (0..2000).fold(Vec::new(), |mut lines, number| {
         let filling = "-".repeat(number % 97);
         writeln!(lines, "message {number} {filling}").expect("memory takes all");
         lines
     });
     let mut peer = Peer::connect(server.port);
-    let (mut writer, input) = (peer.second_handle(), lines.clone());
-    let writing = thread::spawn(move || {
+    let input = lines.clone();
+    let writing = peer.in_background(move |peer| {
         for (piece, length) in input.chunks(61).zip((1..62).cycle()) {
-            writer.send(&piece[..length.min(piece.len())]);
-            writer.send(&piece[length.min(piece.len())..]);
+            peer.send(&piece[..length.min(piece.len())]);
+            peer.send(&piece[length.min(piece.len())..]);
         }
-        writer.end_output();
     });
     peer.assert_gets(&lines);
     writing.join().expect("the server takes it all");
@@ -239,7 +218,7 @@ fn split_and_joined_messages_come_back_in_order() {
 
 #[test]
 fn acknowledgements_are_those_of_the_original() {
-    let server = unlimited_lines().set("reply", "acknowledge").start();
+    let server = Setup::new().unlimited().set("reply", "acknowledge").start();
     let mut peer = Peer::connect(server.port);
     peer.send("[CLIENT 1] Message number 1 sent\nit's \0\r\nend");
     peer.end_output();
@@ -254,12 +233,9 @@ fn acknowledgements_are_those_of_the_original() {
 fn a_stream_comes_back_until_its_end() {
     let server = Setup::new().set("framing", "stream").set("message_max_bytes", 1).start();
     let mut peer = Peer::connect(server.port);
-    let bytes: Vec<u8> = pattern().take(5 * MEGABYTE).collect();
-    let (mut writer, input) = (peer.second_handle(), bytes.clone());
-    let writing = thread::spawn(move || {
-        writer.send(&input);
-        writer.end_output();
-    });
+    let bytes = pattern(5 * MEGABYTE);
+    let input = bytes.clone();
+    let writing = peer.in_background(move |peer| peer.send(&input));
     peer.assert_gets(&bytes);
     writing.join().expect("the server takes it all");
 }
@@ -272,10 +248,11 @@ fn a_stream_does_not_wait_for_a_newline() {
         peer.assert_echoes(word);
     }
     peer.end_output();
-    assert_eq!(peer.read_to_end(), (Vec::new(), End::Clean));
+    peer.assert_gets("");
 }
 
-/// Bytes without a newline whose order shows when a piece is lost or swapped.
-fn pattern() -> impl Iterator<Item = u8> {
-    (0_u32..).map(|index| b'a' + u8::try_from((index ^ (index >> 8)) % 26).expect("a letter"))
+/// So many bytes without a newline that show when a piece is lost or swapped.
+fn pattern(bytes: usize) -> Vec<u8> {
+    let letters = (0_u32..).map(|index| (index ^ (index >> 8)) % 26);
+    letters.map(|letter| b'a' + u8::try_from(letter).expect("a letter")).take(bytes).collect()
 }

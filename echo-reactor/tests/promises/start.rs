@@ -1,27 +1,26 @@
 //! How the server starts, or says why it does not.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Command;
 
-use echo_harness::command::{Finished, can_inject_faults, is_available, program, run};
+use echo_harness::command::{Finished, is_available, program, run, without_settings};
 use echo_harness::peer::Peer;
-use echo_harness::server::{Setup, command_without_settings, free_port, with_faults};
-use echo_harness::{proc, scratch};
+use echo_harness::ports::free_port;
+use echo_harness::proc;
+use echo_harness::scratch::ScratchFile;
+use echo_harness::server::Setup;
+use echo_harness::strace::with_faults;
 
 fn server(arguments: &[&str]) -> Command {
-    let mut command = command_without_settings(program("echo-reactor"));
+    let mut command = without_settings(program("echo-reactor"));
     command.args(arguments);
     command
 }
 
 /// What becomes of a configuration file with this text.
 fn check_file(name: &str, text: impl AsRef<[u8]>) -> Finished {
-    let path = scratch::file(name);
-    fs::write(&path, text).expect("a file");
-    let finished = run(server(&["--check", "--config"]).arg(&path));
-    fs::remove_file(&path).expect("the file");
-    finished
+    let file = ScratchFile::new(name, text);
+    run(&mut server(&["--check", "--config", file.path()]))
 }
 
 /// Panics unless the program has refused with one line that contains all of `parts`.
@@ -135,11 +134,10 @@ fn a_mistake_in_the_environment_names_the_variable() {
 
 #[test]
 fn the_environment_wins_over_the_file() {
-    let path = scratch::file("precedence.yaml");
-    fs::write(&path, "server:\n  port: 1111\n  listen_backlog: 7\n").expect("a file");
-    let mut command = server(&["--check", "--config"]);
-    let checked = run(command.arg(&path).env("SERVER_PORT", "2222").env("RUST_LOG", "warn"));
-    fs::remove_file(&path).expect("the file");
+    let text = "server:\n  port: 1111\n  listen_backlog: 7\n";
+    let file = ScratchFile::new("precedence.yaml", text);
+    let mut command = server(&["--check", "--config", file.path()]);
+    let checked = run(command.env("SERVER_PORT", "2222").env("RUST_LOG", "warn"));
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
     for line in ["  port: 2222\n", "  listen_backlog: 7\n", "  connections_max: 1000\n", "warn"] {
         assert!(checked.stdout.contains(line), "no {line:?} in {}", checked.stdout);
@@ -197,41 +195,35 @@ fn an_address_of_another_machine() {
 
 #[test]
 fn an_address_that_the_kernel_refuses() {
-    if !can_inject_faults() {
-        return;
-    }
     for (error, text, remedy) in [
         ("EACCES", "Permission denied", "ports below 1024"),
         ("ENOBUFS", "No buffer space available", "set server.ip and server.port"),
     ] {
-        let setup = with_faults(&format!("bind:error={error}")).log_level("error");
-        assert_refused(&run(&mut setup.command()), 1, &["ERROR ", text, remedy, "SERVER_PORT"]);
+        let Some(setup) = with_faults(&format!("bind:error={error}")) else { return };
+        let finished = run(&mut setup.log_level("error").command());
+        assert_refused(&finished, 1, &["ERROR ", text, remedy, "SERVER_PORT"]);
     }
 }
 
 /// The signals, the log and the listener.
 #[test]
 fn a_source_that_cannot_be_watched() {
-    if !can_inject_faults() {
-        return;
-    }
     for which in 1..=3 {
-        let setup = with_faults(&format!("epoll_ctl:error=ENOSPC:when={which}"));
-        let mut command = setup.log_level("error").command();
-        assert_refused(&run(&mut command), 1, &["No space left on device"]);
+        let fault = format!("epoll_ctl:error=ENOSPC:when={which}");
+        let Some(setup) = with_faults(&fault) else { return };
+        let finished = run(&mut setup.log_level("error").command());
+        assert_refused(&finished, 1, &["No space left on device"]);
     }
 }
 
 #[test]
 fn a_restart_at_once_gets_the_same_port() {
-    let port = free_port();
+    let port = free_port().expect("a free port");
     for round in 0..10 {
         let server = Setup::new().set("port", port).start();
         let mut open = Peer::connect(port);
         open.send("half a mess");
-        let mut peer = Peer::connect(port);
-        peer.send(format!("round {round}\n"));
-        peer.assert_gets(format!("round {round}\n"));
+        Peer::connect(port).assert_answers(format!("round {round}\n"));
         server.terminate().assert_left_with(0);
     }
 }
@@ -245,8 +237,7 @@ fn peers_of_both_families() {
     ] {
         let mut peer = Peer::connect_to(ip, server.port);
         assert!(peer.name().starts_with(name));
-        peer.send("hello\n");
-        peer.assert_gets("hello\n");
+        peer.assert_answers("hello\n");
         server.log().wait_for(&format!("Connection {} closed", peer.name()));
     }
     server.terminate().assert_left_with(0);
@@ -259,7 +250,7 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     }
     let setup = || Setup::new().set("connections_max", 1500);
     let raised = setup().under(&["prlimit", "--nofile=64:4000"]).start();
-    let limit = proc::descriptor_limit(raised.pid());
+    let limit = proc::descriptor_limit(raised.pid()).expect("a limit");
     assert!((1500..1600).contains(&limit), "{limit}");
     raised.terminate().log.assert_lacks("WARN");
 
@@ -267,7 +258,7 @@ fn the_descriptor_limit_is_raised_to_what_the_connections_need() {
     just_enough.terminate().log.assert_lacks("WARN");
 
     let short = setup().under(&["prlimit", "--nofile=64:200"]).start();
-    assert_eq!(proc::descriptor_limit(short.pid()), 200);
+    assert_eq!(proc::descriptor_limit(short.pid()).expect("a limit"), 200);
     let ended = short.terminate();
     ended.assert_left_with(0);
     ended.log.assert_contains("WARN     The descriptor limit of 200 allows about ");

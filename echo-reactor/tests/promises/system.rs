@@ -1,17 +1,15 @@
 //! The server among processes: as the first one of a container, and in the eyes of the kernel.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Write, stderr};
-use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 
-use echo_harness::command::{Running, is_available};
-use echo_harness::log_lines::LogLines;
-use echo_harness::peer::Peer;
-use echo_harness::server::{Server, Setup, send_signal, wait_for_exit};
-use echo_harness::{proc, scratch, sockets, wait};
+use echo_harness::command::is_available;
+use echo_harness::peer::{Peer, all_get, all_send, line};
+use echo_harness::server::{Server, Setup};
+use echo_harness::strace::{Tracer, can_count};
+use echo_harness::{proc, sockets, wait};
 
 #[test]
 fn as_the_first_process_of_a_container() {
@@ -22,60 +20,41 @@ fn as_the_first_process_of_a_container() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = Setup::new().under(&unshare).start();
         let _idle = Peer::connect(server.port);
-        let mut peer = Peer::connect(server.port);
-        peer.send("hello\n");
-        peer.assert_gets("hello\n");
-        send_signal(proc::wait_for_child(server.pid()), signal);
+        Peer::connect(server.port).assert_answers("hello\n");
+        let child = proc::wait_for_child(server.pid(), "echo-reactor");
+        kill_process(child, signal).expect("the server runs");
         server.wait().assert_left_with(0);
     }
 }
 
 /// How often the server makes each system call while `work` is done.
-fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, usize> {
-    let path = scratch::file(&format!("calls-{}", server.pid()));
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-U", "calls,name", "-o"]).arg(&path);
-    strace.args(["-p", &server.pid().to_string()]);
-    let strace = strace.stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut strace = Running(strace.spawn().expect("strace can start"));
-    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
-    messages.wait_for("attached");
+fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, u64> {
+    let tracer = Tracer::count(server.pid()).expect("strace attaches");
     work();
-    send_signal(strace.0.id(), Signal::INT);
-    wait_for_exit(&mut strace.0);
-    let table = fs::read_to_string(&path).expect("the counts");
-    fs::remove_file(&path).expect("the counts");
-    let rows = table.lines().filter_map(|line| line.trim().split_once(' '));
-    rows.filter_map(|(calls, name)| Some((name.trim().to_owned(), calls.parse().ok()?)))
-        .filter(|(name, _)| name != "total" && !is_debug_check(name))
-        .collect()
-}
-
-/// Without optimization the standard library looks at each descriptor before it closes it.
-fn is_debug_check(name: &str) -> bool {
-    cfg!(debug_assertions) && name == "fcntl"
-}
-
-fn can_count() -> bool {
-    is_available(&["strace", "-c", "-U", "calls,name", "-o", "/dev/null", "true"])
+    let mut calls = tracer.counts().expect("the counts");
+    if cfg!(debug_assertions) {
+        // Without optimization the standard library looks at each descriptor before it closes it.
+        calls.remove("fcntl");
+    }
+    calls
 }
 
 /// All calls but the waiting, which many messages share, for 1000 messages; printed too, so that
 /// whoever runs the tests sees how the numbers move.
-fn calls_per_1000(what: &str, calls: &BTreeMap<String, usize>, messages: usize) -> usize {
+fn calls_per_1000(what: &str, calls: &BTreeMap<String, u64>, messages: u64) -> u64 {
     let working = calls.iter().filter(|(name, _)| !name.starts_with("epoll_"));
-    let per_1000 = working.map(|(_, count)| count).sum::<usize>() * 1000 / messages;
+    let per_1000 = working.map(|(_, count)| count).sum::<u64>() * 1000 / messages;
     let _ = writeln!(stderr(), "{what}: {per_1000} calls for 1000 messages, {calls:?}");
     per_1000
 }
 
 #[test]
 fn a_message_on_an_open_connection_takes_two_system_calls() {
-    const MESSAGES: usize = 5000;
+    const MESSAGES: u64 = 5000;
     if !can_count() {
         return;
     }
-    let server = Setup::new().set("messages_per_connection", 0).start_silent();
+    let server = Setup::new().unlimited().start_silent();
     let mut peer = Peer::connect(server.port);
     peer.assert_echoes("hello\n");
     let calls = count_system_calls(&server, || {
@@ -86,42 +65,36 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
 }
 
 /// As large as a reply may be that is left to a connection that is closed at once: one segment.
-fn one_segment() -> String {
-    "x".repeat(535) + "\n"
-}
+const ONE_SEGMENT: usize = 536;
 
 /// The calls for a burst of connections, each with a message, that wait in the listen queue.
-fn burst(server: &Server, connections: usize) -> BTreeMap<String, usize> {
-    let descriptors = proc::descriptors(server.pid());
+fn burst(server: &Server, connections: u16) -> BTreeMap<String, u64> {
+    let descriptors = server.descriptors();
     let frozen = server.freeze();
-    let mut peers: Vec<Peer> = (0..connections).map(|_| Peer::connect(server.port)).collect();
-    let message = one_segment();
-    for peer in &mut peers {
-        peer.send(&message);
-    }
-    sockets::wait_for_queue(server.port, connections);
-    sockets::wait_for_unread(server.port, connections * message.len());
+    let mut peers = Peer::connect_many(server.port, connections.into());
+    let message = line(ONE_SEGMENT);
+    all_send(&mut peers, &message);
+    sockets::wait_for_queue(server.port, peers.len());
+    sockets::wait_for_unread(server.port, peers.len() * message.len());
     count_system_calls(server, || {
         drop(frozen);
-        for peer in &mut peers {
-            peer.assert_gets(&message);
-        }
-        wait::until("all closed", || proc::descriptors(server.pid()) == descriptors);
+        all_get(&mut peers, &message);
+        wait::until("all closed", || server.descriptors() == descriptors);
     })
 }
 
 #[test]
 fn a_message_on_its_own_connection_takes_five_system_calls() {
-    const CONNECTIONS: usize = 500;
+    const CONNECTIONS: u16 = 500;
     if !can_count() {
         return;
     }
     let calls = burst(&Setup::new().start_silent(), CONNECTIONS);
-    let silent = calls_per_1000("burst", &calls, CONNECTIONS);
+    let silent = calls_per_1000("burst", &calls, CONNECTIONS.into());
     assert!(silent <= 5050);
     assert!(!calls.contains_key("epoll_ctl"), "{calls:?}");
-    assert!(calls["epoll_wait"] <= CONNECTIONS / 20, "{calls:?}");
+    assert!(calls["epoll_wait"] <= u64::from(CONNECTIONS / 20), "{calls:?}");
 
     let calls = burst(&Setup::new().start(), CONNECTIONS);
-    assert!(calls_per_1000("burst with a log", &calls, CONNECTIONS) <= silent + 50);
+    assert!(calls_per_1000("burst with a log", &calls, CONNECTIONS.into()) <= silent + 50);
 }

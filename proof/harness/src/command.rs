@@ -1,24 +1,52 @@
-//! Programs that run to their end, and tools that a machine may lack.
+//! Programs: where they are, how they are started, and those that run to their end.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{Read, Write, stderr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::{env, thread};
+use std::process::{Command, Stdio};
+use std::thread;
 
-use crate::log_lines::LogLines;
-use crate::server::wait_for_exit;
+use crate::child::OwnedChild;
+use crate::wait::PATIENCE;
 
-/// A program of this workspace, as cargo has built it: it lies beside the directory of the tests.
-///
-/// # Panics
-/// When it is not there: `cargo test -p PACKAGE` builds the programs of that package only.
-#[must_use]
+/// A program of the package that is tested: cargo has built it beside the directory of the tests.
 pub fn program(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("this process has a program");
-    let directory = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");
-    let program = directory.join(name);
+    let program = build_directory().join(name);
     assert!(program.is_file(), "{} is not built", program.display());
     program
+}
+
+/// A program of another package, built here: cargo builds those of the tested package only.
+pub fn build(package: &str) -> PathBuf {
+    let directory = build_directory();
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["build", "--quiet", "--locked", "--package", package]);
+    cargo.args(directory.ends_with("release").then_some("--release"));
+    cargo.arg("--target-dir").arg(directory.parent().expect("it lies in target"));
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(built.is_ok_and(|status| status.success()), "{package} can't be built");
+    program(package)
+}
+
+/// Where the build has put the programs: tests lie in its `deps`.
+fn build_directory() -> PathBuf {
+    let test = env::current_exe().expect("this process has a program");
+    test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps").to_owned()
+}
+
+/// A command in an environment without settings of server or client.
+pub fn without_settings(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let is_setting = |name: &str| {
+            name.starts_with("SERVER_") || name.starts_with("CLI_") || name == "RUST_LOG"
+        };
+        if name.to_str().is_some_and(is_setting) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// What a program has left behind.
@@ -31,12 +59,12 @@ pub struct Finished {
 /// Runs a program that ends by itself.
 pub fn run(command: &mut Command) -> Finished {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Running(command.spawn().expect("the program can start"));
-    let stdout = child.0.stdout.take().expect("a pipe");
-    let stderr = child.0.stderr.take().expect("a pipe");
+    let mut child = OwnedChild::spawn(command).expect("the program can start");
+    let stdout = child.stdout().expect("a pipe");
+    let stderr = child.stderr().expect("a pipe");
     let stdout = thread::spawn(|| read(stdout));
     let stderr = thread::spawn(|| read(stderr));
-    let code = wait_for_exit(&mut child.0).code();
+    let code = child.wait(PATIENCE).expect("it ends").code();
     Finished {
         code,
         stdout: stdout.join().expect("output can be read"),
@@ -50,17 +78,6 @@ fn read(mut source: impl Read) -> String {
     text
 }
 
-/// A process that is killed when this is dropped.
-pub struct Running(pub Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail if it has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Whether `command` works on this machine; if not, says so where a captured test can't hide it.
 pub fn is_available(command: &[&str]) -> bool {
     let [program, arguments @ ..] = command else { panic!("a program") };
@@ -68,29 +85,9 @@ pub fn is_available(command: &[&str]) -> bool {
     let trial = trial.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let works = trial.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !works {
-        // Not eprintln!, which the test harness shows only for failed tests.
+        // Not eprintln!, which is shown for failed tests only.
         let command = command.join(" ");
         let _ = writeln!(stderr(), "skipped: no {program} ({command} does not work)");
     }
     works
-}
-
-/// With a filter in the kernel no other calls than those that are traced stop the process.
-pub const STRACE: [&str; 3] = ["strace", "-f", "--seccomp-bpf"];
-
-/// Whether `strace` can make system calls fail here.
-pub fn can_inject_faults() -> bool {
-    let getpid = ["-e", "trace=getpid", "-e", "inject=getpid:error=EPERM"];
-    is_available(&[&STRACE[..], &getpid, &["-o", "/dev/null", "true"]].concat())
-}
-
-/// Has `strace` tamper with system calls of the running process from here on.
-pub fn inject(pid: u32, fault: &str) -> Running {
-    let mut strace = Command::new("strace");
-    strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}"), "-p"]);
-    let strace = strace.arg(pid.to_string()).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut strace = Running(strace.spawn().expect("strace can start"));
-    let messages = LogLines::gather(strace.0.stderr.take().expect("a pipe"));
-    messages.wait_for("attached");
-    strace
 }

@@ -1,5 +1,21 @@
-//! One kit for every proof: start a process, wait for a condition, read a log, look into `/proc`, be
-//! a peer.
+//! One kit for every proof.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`child`] | a process that never outlives this one |
+//! | [`wait`] | a condition, with a limit |
+//! | [`interrupt`] | Ctrl-C in a proof that runs for long |
+//! | [`proc`], [`sockets`] | what the kernel tells of processes and of connections |
+//! | [`ports`] | where to listen, and where to connect from |
+//! | [`strace`] | system calls that fail, are late, or are counted |
+//! | [`command`] | where programs are, how they start, and those that run to their end |
+//! | [`process`], [`server`] | a program with its log; the server, and how it is set up |
+//! | [`log_lines`] | a log: waited for, and asked about what it says |
+//! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
+//! | [`scratch`] | files of a test |
+//!
+//! What only tests use panics. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
+//! `wait::try_until` return errors, for programs that have to clean up.
 
 // A kit for tests is no public API: a test that fails panics, and every function may.
 #![allow(
@@ -10,12 +26,19 @@
     clippy::return_self_not_must_use
 )]
 
+pub const MEGABYTE: usize = 1024 * 1024;
+
+pub mod child;
 pub mod command;
+pub mod interrupt;
 pub mod log_lines;
 pub mod peer;
+pub mod ports;
 pub mod proc;
+pub mod process;
 pub mod scratch;
 pub mod server;
 pub mod sockets;
+pub mod strace;
 pub mod stuck_peer;
 pub mod wait;

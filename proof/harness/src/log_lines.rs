@@ -1,76 +1,88 @@
-//! The log of a process, gathered while it runs.
+//! The log of a process: gathered while it runs, and asked about what it says.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::wait::CEILING;
+use crate::wait::PATIENCE;
 
 /// How many lines a failing test shows, and how much of each.
 const SHOWN_LINES: usize = 40;
 const SHOWN_BYTES: usize = 160;
 
-/// The lines of a log, and the thread that reads them.
+/// A log that grows, and the thread that reads it.
 pub struct LogLines {
-    lines: Arc<Lines>,
+    shared: Arc<Shared>,
     reader: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Lines {
-    /// As bytes: what the log contains is for the tests to judge.
-    lines: Mutex<Vec<Vec<u8>>>,
+struct Shared {
+    log: Mutex<Log>,
     grown: Condvar,
 }
 
 impl LogLines {
     /// Reads the log from `source` to its end.
     pub fn gather(source: impl Read + Send + 'static) -> LogLines {
-        let lines = Arc::new(Lines::default());
-        let shared = Arc::clone(&lines);
-        let reader = thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n') {
-                shared.lines.lock().unwrap().push(line.expect("a log can be read"));
-                shared.grown.notify_all();
+        let shared = Arc::<Shared>::default();
+        let reader = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                for line in BufReader::new(source).split(b'\n') {
+                    shared.log.lock().unwrap().0.push(line.expect("a log can be read"));
+                    shared.grown.notify_all();
+                }
             }
         });
-        LogLines { lines, reader }
+        LogLines { shared, reader }
     }
 
-    /// Waits for a line that contains `text`, and returns it.
+    /// Waits for a line that contains `text`, and returns the first one.
     pub fn wait_for(&self, text: &str) -> String {
         self.wait_for_count(text, 1).remove(0)
     }
 
     /// Waits for `count` lines that contain `text`, and returns all such lines.
     pub fn wait_for_count(&self, text: &str, count: usize) -> Vec<String> {
-        let too_few = |lines: &mut Vec<Vec<u8>>| matching(lines, text).len() < count;
-        let lines = self.lines.lines.lock().unwrap();
-        let (lines, waited) = self.lines.grown.wait_timeout_while(lines, CEILING, too_few).unwrap();
-        assert!(!waited.timed_out(), "no {count} lines with {text:?} in\n{}", last(&lines));
-        matching(&lines, text)
+        let Shared { log, grown } = &*self.shared;
+        let too_few = |log: &mut Log| log.count(text) < count;
+        let log = log.lock().unwrap();
+        let (log, waited) = grown.wait_timeout_while(log, PATIENCE.limit, too_few).unwrap();
+        assert!(!waited.timed_out(), "no {count} lines with {text:?} in\n{log}");
+        log.containing(text)
     }
 
     /// All lines so far that contain `text`.
     pub fn containing(&self, text: &str) -> Vec<String> {
-        matching(&self.lines.lines.lock().unwrap(), text)
+        self.shared.log.lock().unwrap().containing(text)
     }
 
     /// The whole log, once its writer has closed it.
     pub fn whole(self) -> Log {
         self.reader.join().expect("a log can be read");
-        Log(std::mem::take(&mut self.lines.lines.lock().unwrap()))
+        std::mem::take(&mut *self.shared.log.lock().unwrap())
     }
 }
 
-/// The log of a process that has ended.
+/// The lines of a log, as bytes: what they contain is for the tests to judge.
+#[derive(Default)]
 pub struct Log(pub Vec<Vec<u8>>);
 
 impl Log {
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|line| String::from_utf8_lossy(line).into_owned())
+    }
+
+    /// The lines without time and level.
+    pub fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|line| String::from_utf8_lossy(text(line)).into_owned()).collect()
+    }
+
     /// All lines that contain `text`.
     pub fn containing(&self, text: &str) -> Vec<String> {
-        matching(&self.0, text)
+        self.lines().filter(|line| line.contains(text)).collect()
     }
 
     /// How many lines contain `text`.
@@ -80,48 +92,54 @@ impl Log {
 
     /// Panics unless a line contains `text`.
     pub fn assert_contains(&self, text: &str) {
-        assert!(self.count(text) > 0, "no line with {text:?} in\n{}", last(&self.0));
+        assert!(self.count(text) > 0, "no line with {text:?} in\n{self}");
     }
 
     /// Panics if a line contains `text`.
     pub fn assert_lacks(&self, text: &str) {
-        assert!(self.count(text) == 0, "a line with {text:?} in\n{}", last(&self.0));
+        assert!(self.count(text) == 0, "a line with {text:?} in\n{self}");
+    }
+
+    /// Panics unless the last line contains all of `parts`.
+    pub fn assert_ends_with(&self, parts: &[&str]) {
+        let last = self.lines().last().unwrap_or_default();
+        for part in parts {
+            assert!(last.contains(part), "{part:?} is not in the last line of\n{self}");
+        }
     }
 
     /// Panics unless every connection that was accepted was closed, once.
     pub fn assert_every_connection_closed_once(&self) {
         let accepted = self.peers("Got connection from ");
         let closed = self.peers("Connection ");
-        assert_eq!(accepted, closed, "accepted and closed differ in\n{}", last(&self.0));
+        assert_eq!(accepted, closed, "accepted and closed differ in\n{self}");
     }
 
     /// Every `('ip', port)` that stands behind `event` where a line's text begins.
     fn peers(&self, event: &str) -> Vec<String> {
-        let lines = self.0.iter().map(|line| String::from_utf8_lossy(line));
-        let mut peers: Vec<String> = lines
-            .filter_map(|line| {
-                let peer = line.get(TEXT_COLUMN..)?.strip_prefix(event)?;
-                peer.starts_with("('")
-                    .then(|| peer.split_inclusive(')').next().map(str::to_owned))?
-            })
-            .collect();
+        let peer_of = |text: String| {
+            let (peer, _) = text.strip_prefix(event)?.strip_prefix("('")?.split_once(')')?;
+            Some(peer.to_owned())
+        };
+        let mut peers: Vec<String> = self.texts().into_iter().filter_map(peer_of).collect();
         peers.sort();
         peers
     }
 }
 
-/// Where the text begins, behind time and level.
-const TEXT_COLUMN: usize = "2020-04-10 23:10:54 INFO     ".len();
-
-fn matching(lines: &[Vec<u8>], text: &str) -> Vec<String> {
-    let lines = lines.iter().map(|line| String::from_utf8_lossy(line));
-    lines.filter(|line| line.contains(text)).map(String::from).collect()
+/// The last lines, as a failing test shows them.
+impl fmt::Display for Log {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let skipped = self.0.len().saturating_sub(SHOWN_LINES);
+        writeln!(formatter, "(… {skipped} lines)")?;
+        self.0[skipped..].iter().try_for_each(|line| {
+            writeln!(formatter, "{}", line[..line.len().min(SHOWN_BYTES)].escape_ascii())
+        })
+    }
 }
 
-fn last(lines: &[Vec<u8>]) -> String {
-    let skipped = lines.len().saturating_sub(SHOWN_LINES);
-    lines[skipped..].iter().fold(format!("(… {skipped} lines)\n"), |mut text, line| {
-        let _ = writeln!(text, "{}", line[..line.len().min(SHOWN_BYTES)].escape_ascii());
-        text
-    })
+/// The text of a line, behind time and level.
+pub fn text(line: &[u8]) -> &[u8] {
+    const COLUMN: usize = "2020-04-10 23:10:54 INFO     ".len();
+    line.get(COLUMN..).unwrap_or_default()
 }

@@ -1,15 +1,16 @@
-//! A peer of the server: a blocking socket, and what can be done to it.
+//! A peer of the program that is tested: a blocking socket, and what can be done to it.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::wait::{self, CEILING};
+use crate::wait::{self, PATIENCE};
 
-/// One end of a connection; the server has the other.
+/// One end of a connection; the program that is tested has the other.
 pub struct Peer {
     socket: TcpStream,
 }
@@ -17,27 +18,23 @@ pub struct Peer {
 /// How a connection ended, as its peer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The server has ended its output in order.
+    /// The other end has ended its output in order.
     Clean,
-    /// The connection was reset.
     Reset,
 }
 
 impl Peer {
-    /// Connects to the server on this host.
+    /// Connects to a server on this host.
     pub fn connect(port: u16) -> Peer {
-        Peer::try_connect(port).expect("the server listens")
+        Peer::connect_to(Ipv4Addr::LOCALHOST.into(), port)
     }
 
-    /// Connects to the server on this host.
-    pub fn try_connect(port: u16) -> io::Result<Peer> {
-        Peer::from_socket(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
-    }
-
-    /// Connects to another address of this host.
     pub fn connect_to(ip: IpAddr, port: u16) -> Peer {
-        let socket = TcpStream::connect((ip, port)).expect("the server listens");
-        Peer::from_socket(socket).expect("options are taken")
+        TcpStream::connect((ip, port)).expect("the server listens").into()
+    }
+
+    pub fn connect_many(port: u16, count: usize) -> Vec<Peer> {
+        (0..count).map(|_| Peer::connect(port)).collect()
     }
 
     /// Connects with a receive buffer as small as the kernel lets it be, at least `bytes`.
@@ -47,34 +44,28 @@ impl Peer {
         socket.set_recv_buffer_size(bytes).expect("a small buffer");
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         socket.connect(&server.into()).expect("the server listens");
-        Peer::from_socket(socket.into()).expect("options are taken")
+        TcpStream::from(socket).into()
     }
 
-    fn from_socket(socket: TcpStream) -> io::Result<Peer> {
-        // What was sent with one call leaves as one segment, at once.
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(CEILING))?;
-        socket.set_write_timeout(Some(CEILING))?;
-        Ok(Peer { socket })
+    /// Waits for a client to connect.
+    pub fn accept(listener: &TcpListener) -> Peer {
+        listener.accept().expect("a connection").0.into()
     }
 
-    /// This end's address, as the server's log shows it.
+    /// This end's address, as a log shows it.
     pub fn name(&self) -> String {
-        let address = self.socket.local_addr().expect("an address");
-        format!("('{}', {})", address.ip(), address.port())
+        name(self.socket.local_addr())
     }
 
-    /// A second handle, for a thread that writes while this one reads.
-    pub fn second_handle(&self) -> Peer {
-        Peer { socket: self.socket.try_clone().expect("a descriptor") }
+    /// The other end's address, as a log shows it.
+    pub fn other_name(&self) -> String {
+        name(self.socket.peer_addr())
     }
 
-    /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).expect("the server takes input");
+        self.try_send(bytes).expect("input is taken");
     }
 
-    /// Sends all of `bytes`, if the connection lasts.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.socket.write_all(bytes.as_ref())
     }
@@ -82,12 +73,11 @@ impl Peer {
     /// Sends `bytes` and the end of the output in one segment.
     pub fn send_with_end(&mut self, bytes: &[u8]) {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        let sent = rustix::net::send(&self.socket, bytes, flags).expect("the server takes input");
+        let sent = rustix::net::send(&self.socket, bytes, flags).expect("input is taken");
         assert_eq!(sent, bytes.len());
         self.end_output();
     }
 
-    /// Sends a byte as urgent data.
     pub fn send_urgent(&mut self, byte: u8) {
         let sent = SockRef::from(&self.socket).send_out_of_band(&[byte]).expect("input is taken");
         assert_eq!(sent, 1);
@@ -101,23 +91,37 @@ impl Peer {
             match self.socket.write(&bytes[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("the server takes input: {error}"),
+                Err(error) => panic!("input is taken: {error}"),
             }
         }
         self.socket.set_nonblocking(false).expect("a socket can be");
         sent
     }
 
-    /// Ends the output, and can still read.
+    /// Has a thread send, and end the output, while this one reads.
+    pub fn in_background(&self, send: impl FnOnce(&mut Peer) + Send + 'static) -> JoinHandle<()> {
+        let mut peer = Peer { socket: self.socket.try_clone().expect("a descriptor") };
+        thread::spawn(move || {
+            send(&mut peer);
+            peer.end_output();
+        })
+    }
+
     pub fn end_output(&self) {
         self.socket.shutdown(Shutdown::Write).expect("a connection");
     }
 
-    /// Reads exactly `count` bytes.
     pub fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.socket.read_exact(&mut bytes).expect("that many bytes");
         bytes
+    }
+
+    /// Reads a line, behind which nothing else may come yet.
+    pub fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(&self.socket).read_line(&mut line).expect("a line of text");
+        line
     }
 
     /// Reads what comes as long as `condition` holds.
@@ -145,6 +149,12 @@ impl Peer {
         (bytes, end)
     }
 
+    /// Panics unless `expected` comes next.
+    pub fn assert_reads(&mut self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        assert_same(&self.read(expected.len()), expected);
+    }
+
     /// Panics unless `expected` comes, and behind it a clean end.
     pub fn assert_gets(&mut self, expected: impl AsRef<[u8]>) {
         let (bytes, end) = self.read_to_end();
@@ -153,10 +163,23 @@ impl Peer {
     }
 
     /// Sends a message and panics unless it comes back; the connection stays open.
-    pub fn assert_echoes(&mut self, message: &str) {
-        self.send(message);
-        let reply = self.read(message.len());
-        assert_same(&reply, message.as_bytes());
+    pub fn assert_echoes(&mut self, message: impl AsRef<[u8]>) {
+        self.send(&message);
+        self.assert_reads(message);
+    }
+
+    /// Sends a message and panics unless it comes back, and behind it a clean end.
+    pub fn assert_answers(&mut self, message: impl AsRef<[u8]>) {
+        self.send(&message);
+        self.assert_gets(message);
+    }
+
+    /// Sends a message and the end of the output, and panics unless the message comes back, and behind it
+    /// a clean end.
+    pub fn assert_answers_at_the_end(&mut self, message: impl AsRef<[u8]>) {
+        self.send(&message);
+        self.end_output();
+        self.assert_gets(message);
     }
 
     /// Waits until at least so many bytes have come and were not read; says how many.
@@ -179,6 +202,46 @@ impl Peer {
     pub fn reset(self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("an option");
     }
+}
+
+impl From<TcpStream> for Peer {
+    fn from(socket: TcpStream) -> Peer {
+        // What was sent with one call leaves as one segment, at once.
+        socket.set_nodelay(true).expect("an option");
+        socket.set_read_timeout(Some(PATIENCE.limit)).expect("an option");
+        socket.set_write_timeout(Some(PATIENCE.limit)).expect("an option");
+        Peer { socket }
+    }
+}
+
+pub fn all_send(peers: &mut [Peer], bytes: impl AsRef<[u8]>) {
+    for peer in peers {
+        peer.send(&bytes);
+    }
+}
+
+pub fn all_read(peers: &mut [Peer], expected: impl AsRef<[u8]>) {
+    for peer in peers {
+        peer.assert_reads(&expected);
+    }
+}
+
+pub fn all_get(peers: &mut [Peer], expected: impl AsRef<[u8]>) {
+    for peer in peers {
+        peer.assert_gets(&expected);
+    }
+}
+
+fn name(address: io::Result<SocketAddr>) -> String {
+    let address = address.expect("an address");
+    format!("('{}', {})", address.ip(), address.port())
+}
+
+/// A line of so many bytes, the newline among them.
+pub fn line(bytes: usize) -> Vec<u8> {
+    let mut line = vec![b'x'; bytes];
+    line[bytes - 1] = b'\n';
+    line
 }
 
 /// Like `assert_eq!`, but shows where the difference is instead of megabytes of both.

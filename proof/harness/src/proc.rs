@@ -1,74 +1,235 @@
-//! What `/proc` tells of a process (`proc_pid(5)`).
+//! What `/proc` tells of a process (`proc_pid(5)`), and its limits.
 
 use std::fs;
+use std::io;
+use std::time::Duration;
 
-use crate::wait;
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-/// Bytes in a page; the tests only compare sizes, so that a larger page makes them stricter.
-const PAGE_BYTES: usize = 4096;
+use crate::wait::{self, Patience, try_until};
 
-/// How many descriptors the process has open.
-pub fn descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+/// What the threads of a process do, taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// At least one thread runs or wants to.
+    Running,
+    /// Every thread is stopped, by a signal or by a tracer.
+    Stopped,
+    /// No thread runs: they wait for something.
+    Waiting,
 }
 
-/// The memory that the process occupies, in bytes.
-pub fn resident_bytes(pid: u32) -> usize {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).expect("the process runs");
-    let pages = text.split(' ').nth(1).expect("the resident pages");
-    pages.parse::<usize>().expect("a number") * PAGE_BYTES
+pub fn activity(pid: Pid) -> io::Result<Activity> {
+    let states: io::Result<Vec<char>> =
+        of_threads(pid, "stat")?.iter().map(|text| state(text)).collect();
+    Ok(combine(&states?))
 }
 
-/// The processor time that the process has used, in clock ticks, mostly of 10 ms.
-pub fn processor_ticks(pid: u32) -> u64 {
-    let fields = fields_behind_name(pid);
-    // Counted from the state, which is field 3: utime is 14, stime 15.
-    [11, 12].iter().map(|index| fields[*index].parse::<u64>().expect("a number")).sum()
+fn combine(states: &[char]) -> Activity {
+    if states.contains(&'R') {
+        Activity::Running
+    } else if states.iter().all(|state| matches!(state, 'T' | 't')) {
+        Activity::Stopped
+    } else {
+        Activity::Waiting
+    }
 }
 
-/// Waits until the process is stopped by a signal.
-pub fn wait_until_stopped(pid: u32) {
-    wait::until("the process stopped", || fields_behind_name(pid)[0] == "T");
+/// Waits until a signal has stopped every thread of the process.
+pub fn wait_until_stopped(pid: Pid, patience: Patience) -> io::Result<()> {
+    wait_for_activity("the process stopped", pid, Activity::Stopped, 1, patience)
 }
 
-/// Waits until a tracer holds the process in a system call: for so many looks in a row, for a signal
-/// makes it stop for a moment too.
-pub fn wait_until_held(pid: u32) {
-    const LOOKS: usize = 20;
-    let mut held = 0;
-    wait::until("the process held", || {
-        held = if fields_behind_name(pid)[0] == "t" { held + 1 } else { 0 };
-        held == LOOKS
-    });
+/// Waits until a tracer holds the process in a system call. A signal makes a traced process stop for a
+/// moment too, hence the many looks.
+pub fn wait_until_held(pid: Pid, patience: Patience) -> io::Result<()> {
+    wait_for_activity("the process held", pid, Activity::Stopped, 20, patience)
 }
 
-/// The soft limit of open descriptors.
-pub fn descriptor_limit(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/limits")).expect("the process runs");
-    let line = text.lines().find(|line| line.starts_with("Max open files")).expect("the limit");
-    line.split_whitespace().nth(3).expect("the soft limit").parse().expect("a number")
+/// Waits until no thread runs: then all queued work is done, and the processor time is exact.
+pub fn wait_until_quiet(pid: Pid, patience: Patience) -> io::Result<()> {
+    wait_for_activity("the process at rest", pid, Activity::Waiting, 2, patience)
 }
 
-/// The only child of a process, once it has one.
-pub fn wait_for_child(pid: u32) -> u32 {
-    wait::until_some("a child", || {
-        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        text.trim().parse().ok()
+/// Waits until so many looks in a row find the same.
+fn wait_for_activity(
+    what: &str,
+    pid: Pid,
+    expected: Activity,
+    looks: usize,
+    patience: Patience,
+) -> io::Result<()> {
+    let mut in_a_row = 0;
+    try_until(what, patience, || {
+        in_a_row = if activity(pid)? == expected { in_a_row + 1 } else { 0 };
+        Ok((in_a_row == looks).then_some(()))
     })
 }
 
-/// The fields of `/proc/PID/stat` from the state on; the name before it may contain blanks.
-fn fields_behind_name(pid: u32) -> Vec<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
-    let (_, fields) = text.rsplit_once(") ").expect("a name in brackets");
-    fields.split(' ').map(str::to_owned).collect()
+/// The time that the threads of the process have spent on a processor. The part of a thread that runs
+/// can be some milliseconds old: to be exact, read it when the process is quiet.
+pub fn processor_time(pid: Pid) -> io::Result<Duration> {
+    let times = of_threads(pid, "schedstat")?;
+    let times: Option<Vec<u64>> =
+        times.iter().map(|text| text.split(' ').next()?.parse().ok()).collect();
+    let nanoseconds = times.ok_or_else(|| strange("schedstat"))?.iter().sum();
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// The memory that the process occupies, in bytes.
+pub fn resident_bytes(pid: Pid) -> io::Result<u64> {
+    kibibytes("Rss:", &read(pid, "smaps_rollup")?)
+}
+
+/// The most memory that the process has ever occupied, in bytes.
+pub fn peak_resident_bytes(pid: Pid) -> io::Result<u64> {
+    kibibytes("VmHWM:", &read(pid, "status")?)
+}
+
+/// How many descriptors the process has open.
+pub fn descriptors(pid: Pid) -> io::Result<usize> {
+    Ok(open_descriptors(pid)?.len())
+}
+
+fn open_descriptors(pid: Pid) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(path(pid, "fd"))? {
+        let name = entry?.file_name();
+        numbers
+            .push(name.to_str().and_then(|name| name.parse().ok()).ok_or_else(|| strange("fd"))?);
+    }
+    Ok(numbers)
 }
 
 /// The descriptor limit that lets the process open just `more` descriptors beside those it has.
-pub fn limit_for_more_descriptors(pid: u32, more: usize) -> u64 {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let open: Vec<u64> = names.filter_map(|name| name.parse().ok()).collect();
+pub fn limit_for_more_descriptors(pid: Pid, more: usize) -> io::Result<u64> {
+    let open = open_descriptors(pid)?;
     let mut free = (0..).filter(|number| !open.contains(number));
-    free.nth(more).expect("numbers do not end")
+    free.nth(more).ok_or_else(|| strange("fd"))
+}
+
+/// The soft limit of open descriptors.
+pub fn descriptor_limit(pid: Pid) -> io::Result<u64> {
+    let text = read(pid, "limits")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.ok_or_else(|| strange("limits"))
+}
+
+/// Sets the soft limit of open descriptors of a child, and returns what it was. The hard limit stays
+/// that of this process: to raise it again would need a privilege.
+pub fn limit_descriptors(pid: Pid, count: u64) -> io::Result<u64> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: Some(count), maximum };
+    Ok(prlimit(Some(pid), Resource::Nofile, limit)?.current.unwrap_or(u64::MAX))
+}
+
+/// Whether the process has a handler for `signal`.
+pub fn catches(pid: Pid, signal: Signal) -> io::Result<bool> {
+    let text = read(pid, "status")?;
+    let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let caught = caught.ok_or_else(|| strange("status"))?;
+    Ok(caught & (1 << (signal.as_raw() - 1)) != 0)
+}
+
+/// The child of a process that runs `program`, once it does: one that was just forked does not.
+pub fn wait_for_child(parent: Pid, program: &str) -> Pid {
+    wait::until_some(&format!("a child that runs {program}"), || {
+        let children = of_threads(parent, "children").ok()?.concat();
+        let mut children = children.split_whitespace().filter_map(|word| word.parse().ok());
+        children.find_map(|child| {
+            let child = Pid::from_raw(child)?;
+            (read(child, "comm").ok()?.trim_end() == program).then_some(child)
+        })
+    })
+}
+
+fn path(pid: Pid, name: &str) -> String {
+    format!("/proc/{pid}/{name}")
+}
+
+fn read(pid: Pid, name: &str) -> io::Result<String> {
+    fs::read_to_string(path(pid, name))
+}
+
+/// The file `name` of each thread. A thread that has ended since it was listed is left out.
+fn of_threads(pid: Pid, name: &str) -> io::Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for thread in fs::read_dir(path(pid, "task"))? {
+        match fs::read_to_string(thread?.path().join(name)) {
+            Ok(text) => texts.push(text),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if texts.is_empty() {
+        return Err(Errno::SRCH.into());
+    }
+    Ok(texts)
+}
+
+/// ENOENT where the file can't be opened, ESRCH where it was opened in time.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+}
+
+fn strange(what: &str) -> io::Error {
+    io::Error::other(format!("{what} is not as expected"))
+}
+
+/// The state in `stat`. It stands behind the program's name, which can hold anything.
+fn state(text: &str) -> io::Result<char> {
+    let state = text.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+    state.ok_or_else(|| strange("stat"))
+}
+
+/// The number in the line `name`, which is in kB; in bytes.
+fn kibibytes(name: &str, text: &str) -> io::Result<u64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB"))
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .map(|kibibytes| kibibytes * 1024)
+        .ok_or_else(|| strange(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_state_stands_behind_any_program_name() {
+        assert_eq!(state("42 (a) b (c) S 1 42 42 0").unwrap(), 'S');
+        assert!(state("42 (a").is_err());
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let text = "00400000-7fff rollup\nRss:                1604 kB\nPss:  1 kB\n";
+        assert_eq!(kibibytes("Rss:", text).unwrap(), 1604 * 1024);
+        assert!(kibibytes("Rss:", "Rss: many").is_err());
+    }
+
+    #[test]
+    fn one_running_thread_makes_a_running_process() {
+        assert_eq!(combine(&['S', 'R', 'T']), Activity::Running);
+        assert_eq!(combine(&['S', 'T']), Activity::Waiting);
+        assert_eq!(combine(&['T', 't']), Activity::Stopped);
+    }
+
+    /// Threads that begin and end all the time are in the way of every look at them.
+    #[test]
+    fn own_time_grows_with_work_while_threads_come_and_go() {
+        let me = rustix::process::getpid();
+        let before = processor_time(me).unwrap();
+        while processor_time(me).unwrap() < before + Duration::from_millis(50) {
+            thread::spawn(|| {});
+            assert_ne!(activity(me).unwrap(), Activity::Stopped);
+        }
+        assert!(resident_bytes(me).unwrap() > 100_000);
+        assert!(descriptors(me).unwrap() >= 3);
+    }
 }

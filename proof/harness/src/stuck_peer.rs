@@ -1,19 +1,14 @@
 //! A peer that sends without end and does not read.
 
-use crate::peer::{End, Peer, assert_same};
+use crate::peer::{End, Peer, assert_same, line};
 use crate::server::Server;
-use crate::{sockets, wait};
-
-const MEGABYTE: usize = 1024 * 1024;
+use crate::{MEGABYTE, sockets, wait};
 
 /// The length of its lines, in bytes. They are long, so that the log of megabytes stays short.
 pub const LINE: usize = 16 * 1024;
 
-/// So many bytes of lines.
 pub fn lines(bytes: usize) -> Vec<u8> {
-    let mut line = vec![b'x'; LINE];
-    line[LINE - 1] = b'\n';
-    line.repeat(bytes / LINE)
+    line(LINE).repeat(bytes / LINE)
 }
 
 /// A peer that has sent all that it can, reads nothing, and so keeps the server from ending.
@@ -35,10 +30,7 @@ impl StuckPeer {
             let count = peer.send_while_there_is_room(&input[sent.len()..]);
             sent.extend_from_slice(&input[sent.len()..sent.len() + count]);
             // The server answers others while this one finds no room: it does not read from it.
-            let mut other = Peer::connect(server.port);
-            other.send("ping\n");
-            other.end_output();
-            other.assert_gets("ping\n");
+            Peer::connect(server.port).assert_answers_at_the_end("ping\n");
             count == 0
         });
         let answered = server.log().containing("Msg: b'xxx").len() * LINE;

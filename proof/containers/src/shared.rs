@@ -1,0 +1,75 @@
+//! The environment that the tests of one program share, one after the other.
+
+use std::io::{Write, stderr};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::environment::Environment;
+use crate::run::{command, try_run};
+
+/// An environment that is there as long as a test uses it or waits for it. A test that fails leaves a
+/// new one to the next.
+#[derive(Default)]
+pub struct Shared {
+    users: AtomicUsize,
+    environment: Mutex<Option<Environment>>,
+}
+
+impl Shared {
+    pub const fn new() -> Shared {
+        Shared { users: AtomicUsize::new(0), environment: Mutex::new(None) }
+    }
+
+    /// The environment, for one test. Where no engine answers there is none, and a line says so.
+    pub fn take(&'static self) -> Option<Turn> {
+        static ENGINE_ANSWERS: LazyLock<bool> = LazyLock::new(engine_answers);
+        if !*ENGINE_ANSWERS {
+            say_that_a_test_is_skipped();
+            return None;
+        }
+        self.users.fetch_add(1, Ordering::SeqCst);
+        let environment = self.environment.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = Turn { shared: self, environment };
+        turn.environment.get_or_insert_with(Environment::new);
+        Some(turn)
+    }
+}
+
+/// The use of the environment by one test.
+pub struct Turn {
+    shared: &'static Shared,
+    environment: MutexGuard<'static, Option<Environment>>,
+}
+
+impl Deref for Turn {
+    type Target = Environment;
+
+    fn deref(&self) -> &Environment {
+        self.environment.as_ref().expect("there is one during a turn")
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let is_last = self.shared.users.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last || thread::panicking() {
+            *self.environment = None;
+        }
+    }
+}
+
+fn engine_answers() -> bool {
+    let info = try_run(command("docker").arg("info"), Duration::from_secs(20), |_| ());
+    info.is_ok_and(|output| output.code == Some(0))
+}
+
+/// Not by `eprintln!`, which is shown for failed tests only.
+fn say_that_a_test_is_skipped() {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let (test, number) = (thread::current(), SKIPPED.fetch_add(1, Ordering::Relaxed) + 1);
+    let name = test.name().unwrap_or_default();
+    let _ = writeln!(stderr(), "skipped: no Docker engine answers ({name}, {number} so far)");
+}
