@@ -112,8 +112,8 @@ prepare() {
 check_config() {
     # Docker would make a folder of that name and mount it.
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in echo-client echo-reactor; do
-        quietly throwaway --network none "$(image_of "$program")" --check || refuse_config
+    for program in $programs; do
+        quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
     done
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
 }
@@ -130,12 +130,17 @@ refuse_config() {
     esac
 }
 
-# throwaway OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own.
+# throwaway NAME OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own.
 throwaway() {
-    throwaway=$project-throwaway-$$
+    name=$project-$1-$$
+    shift
     # Unlike the short form, --mount takes any path, and refuses one that the engine does not see.
-    attend docker run --rm --name "$throwaway" --read-only --cap-drop ALL --security-opt no-new-privileges:true \
+    attend docker run --rm --name "$name" --read-only --cap-drop ALL --security-opt no-new-privileges:true \
         --mount "type=bind,\"source=$(say "$ECHO_CONFIG" | sed 's/"/""/g')\",target=/config.yaml,readonly" "$@"
+}
+
+remove_throwaways() {
+    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" >/dev/null 2>&1 || true
 }
 
 # define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
@@ -202,16 +207,16 @@ remove_surplus() {
 }
 
 start_all() {
-    start_services server || refuse_start
-    first=1
-    while [ "$first" -le "$clients" ]; do
-        last=$((first + services_at_once - 1))
+    last=0
+    while
+        first=$((last + 1))
+        last=$((last + services_at_once))
         [ "$last" -le "$clients" ] || last=$clients
         # shellcheck disable=SC2046 # One word for each service.
-        start_services $(clients_from "$first" "$last") || refuse_start
-        say "Started client$first to client$last of $clients"
-        first=$((last + 1))
-    done
+        start_services server $(clients_from "$first" "$last") || refuse_start
+        [ "$clients" -eq 0 ] || say "Started client$first to client$last of $clients"
+        [ "$last" -lt "$clients" ]
+    do :; done
 }
 
 clients_from() {
@@ -277,7 +282,7 @@ newest_is_answered_or_has_ended() {
 
 # Where the log is off, a client has to try.
 exchange() {
-    quietly throwaway --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
+    quietly throwaway probe --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
         --env CLI_RETRY_TIMEOUT=5s --env RUST_LOG=error "$(image_of echo-client)"
 }
 
@@ -356,7 +361,7 @@ clean_up() {
     [ -z "${wanted-}" ] || rm -f "$wanted"
     take_away "$1"
     # An engine goes on with what a command had asked for that was ended.
-    if [ -n "$cut_short" ] && [ -n "${throwaway-}$undo" ]; then
+    if [ -n "$cut_short" ]; then
         for _ in 1 2 3 4 5 6 7 8; do
             sleep 0.25
             take_away "$1"
@@ -370,7 +375,7 @@ clean_up() {
 }
 
 take_away() {
-    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
+    [ -z "$cut_short" ] || remove_throwaways
     if must_undo "$1"; then
         survey
         remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"

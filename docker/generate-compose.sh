@@ -64,33 +64,25 @@ services:
 YAML
 }
 
-# The first client's definition builds the image of all.
-build_of_client() {
-    [ "$1" -eq 1 ] || return 0
-    cat <<YAML
-    build:
-      context: "$context"
-      dockerfile: docker/Dockerfile
-      target: echo-client
-YAML
-}
-
+# By the shell's own printf: it is called 900 times.
 client() {
-    cat <<YAML
-
-  client$1:
-    <<: *program
-    container_name: \${ECHO_PREFIX:-}client$1
-    image: echo-client:\${ECHO_PREFIX:-}latest
-YAML
-    build_of_client "$1"
-    cat <<YAML
-    mem_limit: 32m
-    environment:
-      - CLI_ID=$1
-    depends_on:
-      - server
-YAML
+    printf '%s\n' '' \
+        "  client$1:" \
+        '    <<: *program' \
+        "    container_name: \${ECHO_PREFIX:-}client$1" \
+        '    image: echo-client:${ECHO_PREFIX:-}latest'
+    # The first client's definition builds the image of all.
+    [ "$1" -ne 1 ] || printf '%s\n' \
+        '    build:' \
+        "      context: \"$context\"" \
+        '      dockerfile: docker/Dockerfile' \
+        '      target: echo-client'
+    printf '%s\n' \
+        '    mem_limit: 32m' \
+        '    environment:' \
+        "      - CLI_ID=$1" \
+        '    depends_on:' \
+        '      - server'
 }
 
 network() {

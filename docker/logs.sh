@@ -23,11 +23,13 @@ follow() {
     fi
 }
 
+# To end the reading is no failure, and leaves nothing behind.
+clean_up() { :; }
+trap 'exit 0' INT
+
 need_engine
 refuse_foreign
 [ -n "$(surveyed 1)" ] || fail 'there is nothing to read: make docker-compose-up'
-# To end the reading is no failure.
-trap 'exit 0' INT
 if ! follow && [ -s "$scratch/output" ] && ! grep -q '[Bb]roken pipe' "$scratch/output"; then
     fail "$(reason)"
 fi

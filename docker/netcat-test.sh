@@ -14,7 +14,7 @@ state_of_server() {
 
 # Undoes what start_server did, and nothing else.
 take_away() {
-    [ -z "${throwaway-}" ] || docker rm --force "$throwaway" >/dev/null 2>&1 || true
+    [ -z "$cut_short" ] || remove_throwaways
     docker rm --force "$netcat" >/dev/null 2>&1 || true
     case $found in
         '' | running | paused) ;;
