@@ -127,11 +127,21 @@ pub fn limit_descriptors(pid: Pid, count: u64) -> io::Result<u64> {
 
 /// Whether the process has a handler for `signal`.
 pub fn catches(pid: Pid, signal: Signal) -> io::Result<bool> {
+    is_in_mask(pid, "SigCgt:", signal)
+}
+
+/// Whether the process ignores `signal`, and so does every shell that it starts (`trap` cannot change
+/// that). A job in the background of a script ignores SIGINT.
+pub fn ignores(pid: Pid, signal: Signal) -> io::Result<bool> {
+    is_in_mask(pid, "SigIgn:", signal)
+}
+
+fn is_in_mask(pid: Pid, name: &str, signal: Signal) -> io::Result<bool> {
     let text = read(pid, "status")?;
-    let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    let caught = caught.ok_or_else(|| strange("status"))?;
-    Ok(caught & (1 << (signal.as_raw() - 1)) != 0)
+    let mask = text.lines().find_map(|line| line.strip_prefix(name));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = mask.ok_or_else(|| strange("status"))?;
+    Ok(mask & (1 << (signal.as_raw() - 1)) != 0)
 }
 
 /// Waits for a child that runs `program`. A child that was just forked does not run it yet.
