@@ -165,8 +165,8 @@ bring_up() {
     start_all
     undo=if_interrupted
     verify
-    undo=
     say "The server and $clients clients are up"
+    undo=
 }
 
 # A network cannot grow: too small a one is removed, with all that is in it.
