@@ -1,5 +1,6 @@
 //! The real client against small servers that the tests write themselves.
 
+mod addresses;
 mod client;
 mod command_line;
 mod faults;
