@@ -4,5 +4,6 @@ mod addresses;
 mod client;
 mod command_line;
 mod faults;
+mod json;
 mod rounds;
 mod signals;
