@@ -14,6 +14,7 @@
 //! | [`signals`] | which signals ask the server to leave |
 //! | [`account`] | what the server counts, for those who watch |
 //! | [`watchers`] | those who watch: what they ask for, and what they are sent |
+//! | [`report`] | the same for those who ask with a signal |
 //! | [`drain`] | how the server leaves: how long it takes, and which signals count as one request |
 //! | [`kernel`] | all that the reactor asks of the operating system |
 //! | [`linux`] | the real answers: epoll through mio, sockets, signals as events |
@@ -30,10 +31,11 @@
 //! `linux` stands apart: the reactor knows the traits of `kernel` only.
 //!
 //! ```text
-//! reactor: acceptor, account, config, connection, deadlines, drain, kernel, log_events, message_log, signals, source, watchers, work
+//! reactor: acceptor, account, config, connection, deadlines, drain, kernel, log_events, message_log, report, signals, source, watchers, work
 //! descriptors: acceptor, source
 //! memory: config, echo
 //! acceptor: account, deadlines, kernel, log_events, peer
+//! report:
 //! message_log: config, deadlines, log_events, peer
 //! linux: deadlines, kernel, log_outlet, peer, signals, source
 //! log_outlet: kernel, log_events
@@ -70,6 +72,7 @@ pub mod memory;
 pub mod message_log;
 pub mod peer;
 pub mod reactor;
+pub mod report;
 #[cfg(test)]
 mod scripted;
 pub mod signals;

@@ -7,6 +7,7 @@ use crate::account::whole_micros;
 use crate::drain::Drain;
 use crate::kernel::Kernel;
 use crate::log_events;
+use crate::report;
 
 impl<K: Kernel> Reactor<K> {
     /// The state of the server now.
@@ -72,6 +73,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Logs the same for a reader of the log.
     pub(super) fn report(&self) {
-        log_events::report(&self.frame());
+        for line in report::lines(&self.frame()) {
+            log_events::report(&line);
+        }
     }
 }
