@@ -15,4 +15,5 @@ mod log_outlet;
 mod memory;
 mod protocol;
 mod start;
+mod status;
 mod system;
