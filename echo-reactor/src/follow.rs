@@ -37,6 +37,7 @@ struct Recording {
     /// When the last step was, and before there is a connection, when the follower came.
     last_step: Duration,
     lines: Vec<StepLine>,
+    has_news: bool,
     lost: u64,
 }
 
@@ -61,6 +62,7 @@ impl Follow {
             clock,
             stage: Stage::Waiting,
             lines: Vec::new(),
+            has_news: false,
             lost: 0,
         };
         recording.add(self.turn, Step::Waiting);
@@ -142,10 +144,9 @@ impl Follow {
         }
     }
 
-    /// Whether there is something to send.
-    #[must_use]
-    pub fn has_news(&self) -> bool {
-        self.recordings.iter().any(|recording| !recording.lines.is_empty())
+    /// Whether a step came since this was asked last.
+    pub fn take_news(&mut self) -> bool {
+        self.recordings.iter_mut().fold(false, |news, one| news | mem::take(&mut one.has_news))
     }
 
     /// Whether the follower in this place still waits for its connection.
@@ -162,10 +163,9 @@ impl Follow {
 
     /// The lines that the follower in this place has not got yet.
     pub fn take_lines(&mut self, place: usize) -> Vec<StepLine> {
-        let turn = self.turn;
         let mut recordings = self.recordings.iter_mut();
         let recording = recordings.find(|recording| recording.place == place);
-        recording.map_or(Vec::new(), |recording| recording.take_lines(turn))
+        recording.map_or(Vec::new(), Recording::take_lines)
     }
 
     /// Tells the follower in this place once more that it waits.
@@ -210,19 +210,17 @@ impl Recording {
             Stage::Waiting | Stage::Over => now,
         };
         let us = micros(now.saturating_sub(accepted));
+        self.has_news = true;
         self.lines.push(StepLine { version: VERSION, us, turn, step });
     }
 
     /// What was lost is told where it was lost: behind the steps that found room.
-    fn take_lines(&mut self, turn: u64) -> Vec<StepLine> {
+    fn take_lines(&mut self) -> Vec<StepLine> {
         let mut lines = mem::take(&mut self.lines);
         let steps = mem::take(&mut self.lost);
         if steps > 0 {
-            let us = lines.last().map_or(0, |line| line.us);
-            let lost = StepLine { version: VERSION, us, turn, step: Step::Lost { steps } };
-            let is_closed = |line: &StepLine| matches!(line.step, Step::Closed { .. });
-            let end = lines.len() - usize::from(lines.last().is_some_and(is_closed));
-            lines.insert(end, lost);
+            let last = StepLine { step: Step::Lost { steps }, ..lines[STEPS_MAX - 1] };
+            lines.insert(STEPS_MAX, last);
         }
         lines
     }

@@ -404,8 +404,8 @@ impl<K: Kernel> Reactor<K> {
     /// Nothing, unless somebody watches or wants to.
     fn tell_watchers(&mut self) {
         let is_over = matches!(self.phase, Phase::Stopped(..));
-        let has_news = self.watchers.have_work(self.now) || self.account.follow.has_news();
-        if !is_over && !has_news {
+        let has_steps = self.account.follow.take_news();
+        if !is_over && !has_steps && !self.watchers.have_work(self.now) {
             return;
         }
         if let Some(timing) = &mut self.timing

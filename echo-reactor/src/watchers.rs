@@ -91,6 +91,8 @@ struct Watcher<S> {
     /// When it came, or last took something.
     last_heard: Moment,
     readable: bool,
+    /// A send found no room, and no event has come since.
+    is_blocked: bool,
     unsent: Vec<u8>,
     sent: usize,
     frames_lost: u64,
@@ -132,6 +134,7 @@ impl<S: Socket> Watchers<S> {
         // The watcher of an event may be gone.
         if let Some(watcher) = &mut self.places[place] {
             watcher.readable |= readiness.readable;
+            watcher.is_blocked = false;
             self.has_news = true;
         }
     }
@@ -287,6 +290,8 @@ impl<S: Socket> Watchers<S> {
         T: FnMut(Told) -> Frame,
     {
         let watchers = self.count() + 1;
+        // What is left of the line before comes first.
+        watcher.flush(desk.now);
         match watcher.state {
             State::Asking { .. } => match watcher.listen(desk.now) {
                 Heard::Nothing => {}
@@ -349,6 +354,7 @@ impl<S: Socket> Watcher<S> {
             state: State::Asking { until: now + WORD_WITHIN, word: Vec::new() },
             last_heard: now,
             readable: true,
+            is_blocked: false,
             unsent: Vec::new(),
             sent: 0,
             frames_lost: 0,
@@ -473,19 +479,22 @@ impl<S: Socket> Watcher<S> {
     }
 
     fn flush(&mut self, now: Moment) {
-        while self.sent < self.unsent.len() {
+        while self.sent < self.unsent.len() && !self.is_blocked {
             match self.socket.send(&self.unsent[self.sent..]) {
                 Ok(count) => {
                     self.sent += count;
                     self.last_heard = now;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_blocked = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     self.state = State::Gone;
                     return;
                 }
             }
+        }
+        if self.is_blocked {
+            return;
         }
         (self.unsent, self.sent) = (Vec::new(), 0);
         if let State::Leaving = self.state {

@@ -18,7 +18,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 const SEEDS_TO_MEET_ALL: u64 = 20_000;
 
 /// The simulation proves nothing about what never happens in it.
-const MUST_HAPPEN: [&str; 32] = [
+const MUST_HAPPEN: [&str; 40] = [
     "aborted in the queue",
     "accepted",
     "checked to the end",
@@ -36,6 +36,9 @@ const MUST_HAPPEN: [&str; 32] = [
     "exit: drained",
     "exit: forced",
     "false event",
+    "followed to the end",
+    "frame lost",
+    "frame",
     "interrupted",
     "left in the queue",
     "lines left out",
@@ -43,13 +46,18 @@ const MUST_HAPPEN: [&str; 32] = [
     "no room",
     "peer leaves",
     "reply cut short",
+    "report",
     "same request",
     "second signal",
     "send failed",
     "short send",
+    "step",
     "time jump",
     "turn full",
     "urgent byte",
+    "visitor leaves",
+    "visitor let in",
+    "visitor refused",
     "watch failed",
 ];
 

@@ -379,10 +379,7 @@ impl World {
     fn check_steps(&mut self, number: usize) {
         let steps = &self.lobby.visitors[number].steps;
         let Some(Step::Closed { .. }) = steps.last().map(|line| &line.step) else { return };
-        let peer = steps.iter().find_map(|line| match &line.step {
-            Step::Accepted { peer } => peer.rsplit(':').next()?.parse::<usize>().ok(),
-            _ => None,
-        });
+        let peer = followed(steps);
         let is_whole = !steps.iter().any(|line| matches!(line.step, Step::Lost { .. }));
         let calls: Vec<Seen> = steps.iter().filter_map(|line| seen_in(&line.step)).collect();
         let peer = peer.expect("the connection was accepted");
@@ -396,11 +393,18 @@ impl World {
     pub(crate) fn check_visitors_asleep(&self, wakes_at: Millis) {
         let is_waiting = !self.lobby.queue.is_empty() && !self.lobby.edge;
         assert!(!is_waiting || wakes_at <= self.lobby.waits_until, "sleeps before visitors");
-        for (number, Visitor { tcp, stage, .. }) in self.lobby.visitors.iter().enumerate() {
+        for (number, Visitor { tcp, stage, steps, .. }) in self.lobby.visitors.iter().enumerate() {
             let is_served = !matches!(stage, Stage::Inside(_)) || tcp.has_edge();
             let is_heard = is_served || !tcp.has_unread_bytes() || tcp.waits_for_room();
             assert!(is_heard, "does not listen to visitor {number}");
+            let is_told = is_served || tcp.waits_for_room() || !self.has_followed_to_the_end(steps);
+            assert!(is_told, "the last step is not told to visitor {number}");
         }
+    }
+
+    /// Whether the connection that these are the steps of is closed.
+    fn has_followed_to_the_end(&self, steps: &[StepLine]) -> bool {
+        followed(steps).is_some_and(|peer| !self.links[peer].is_open())
     }
 
     /// When the reactor has left: who watched knows how it ended.
@@ -433,6 +437,14 @@ impl Visitor {
             self.tcp.end_input();
         }
     }
+}
+
+/// Whose connection is followed.
+fn followed(steps: &[StepLine]) -> Option<usize> {
+    steps.iter().find_map(|line| match &line.step {
+        Step::Accepted { peer } => peer.rsplit(':').next()?.parse().ok(),
+        _ => None,
+    })
 }
 
 fn seen_in(step: &Step) -> Option<Seen> {
