@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use echo_status::{
-    Accepting, Call, Drain, Exit, Frame, Measured, Open, Phase, Phases, Readiness, Server, Step,
-    StepLine, Tally, Turn, WokenBy,
+    Accepting, Call, Delay, Drain, Exit, Frame, Measured, Open, Phase, Phases, Readiness, Server,
+    Step, StepLine, Tally, Turn, WokenBy,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -43,6 +43,7 @@ fn frame() -> Frame {
         },
         uptime_us: 0,
         phase: Phase::Stopped,
+        delay: Some(Delay { signal: "SIGTERM".to_owned(), us: 0, delay_us: 0 }),
         drain: Some(Drain {
             signal: "SIGTERM".to_owned(),
             us: 0,
@@ -162,7 +163,7 @@ fn every_word_is_documented() {
     }
     let document = document();
     let all = [
-        words(&[Phase::Running, Phase::Draining, Phase::Stopped]),
+        words(&[Phase::Running, Phase::Leaving, Phase::Draining, Phase::Stopped]),
         words(&[Exit::Drained, Exit::Deadline, Exit::Forced]),
         words(&[
             Accepting::Waiting,

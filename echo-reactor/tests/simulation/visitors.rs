@@ -351,9 +351,13 @@ impl World {
         assert!(micros.contains(&frame.uptime_us), "{}", frame.uptime_us);
         let inside = self.lobby.visitors.iter().filter(|visitor| visitor.is_inside()).count();
         assert!((1..=inside).contains(&(frame.watchers as usize)), "{} watchers", frame.watchers);
-        let is_draining = self.drain.is_some();
-        assert_eq!(frame.drain.is_some(), is_draining, "the drain is not told");
-        assert_eq!(frame.phase == Phase::Running, !is_draining, "{:?}", frame.phase);
+        let (is_leaving, is_draining) = (self.delay.is_some(), self.drain.is_some());
+        assert_eq!((frame.delay.is_some(), frame.drain.is_some()), (is_leaving, is_draining));
+        match frame.phase {
+            Phase::Running => assert!(!is_leaving && !is_draining, "it leaves"),
+            Phase::Leaving => assert!(is_leaving, "it does not leave"),
+            Phase::Draining | Phase::Stopped => assert!(is_draining, "it does not drain"),
+        }
         self.check_turns(number, frame);
     }
 
