@@ -206,6 +206,8 @@ impl<S: Socket> Watchers<S> {
                 State::Following => watcher.push_steps(desk.follow),
                 State::Leaving | State::Gone => {}
             }
+            // No further event will tell of room that there is by now.
+            watcher.is_blocked = false;
             watcher.flush(desk.now);
         }
     }
