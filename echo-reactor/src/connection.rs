@@ -263,13 +263,14 @@ impl<S: Socket> Connection<S> {
         let Scratch { input, reply } = scratch;
         if count == 0 {
             let answer = self.echo.end(turn.rules, reply, seen);
+            budget.spend(answer.made_bytes());
             return self.send(answer, turn.now);
         }
         let is_all_read = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
         let messages_before = self.echo.messages();
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
-        budget.spend(count);
+        budget.spend(count + answer.made_bytes());
         if echo::looks_at_each_message(turn.rules) {
             let messages = self.echo.messages() - messages_before;
             budget.spend(messages as usize * work::MESSAGE);

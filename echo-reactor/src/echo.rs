@@ -6,7 +6,6 @@
 //! end has not arrived, and the number of messages.
 
 use std::fmt;
-use std::io::Write as _;
 use std::mem;
 use std::ops::Deref;
 
@@ -83,20 +82,6 @@ pub fn acknowledgement_max_bytes(message_bytes: u64) -> u64 {
     4 * message_bytes + 40
 }
 
-/// How many bytes a text takes when it is written.
-fn length_of(text: &impl fmt::Display) -> usize {
-    struct Length(usize);
-    impl fmt::Write for Length {
-        fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0 += part.len();
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    fmt::write(&mut length, format_args!("{text}")).expect("counting does not fail");
-    length.0
-}
-
 /// The reply to one piece of input.
 #[derive(Debug)]
 pub struct Answer<'a> {
@@ -113,6 +98,18 @@ pub enum Bytes<'a> {
     Input(&'a [u8]),
     /// Put together in the scratch memory.
     Scratch(&'a mut Vec<u8>),
+}
+
+impl Answer<'_> {
+    /// How many bytes of the reply were put together: work that does not show in the bytes read, because
+    /// most of a long message was read earlier.
+    #[must_use]
+    pub fn made_bytes(&self) -> usize {
+        match &self.reply {
+            Bytes::Input(_) => 0,
+            Bytes::Scratch(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl Deref for Bytes<'_> {
@@ -273,10 +270,11 @@ impl Echo {
                 let text = BytesRepr::new(trim_end(&message), usize::MAX);
                 if message.len() > LARGE_BYTES {
                     // Growing by doubling could take three times as much.
-                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + length_of(&text) + 1);
+                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + text.text_bytes() + 1);
                 }
-                writeln!(scratch, "{ACKNOWLEDGEMENT}{text}")
-                    .expect("writing to memory does not fail");
+                scratch.extend_from_slice(ACKNOWLEDGEMENT.as_bytes());
+                text.append_to(scratch);
+                scratch.push(b'\n');
             }
         }
     }
