@@ -27,74 +27,39 @@ impl<'a> BytesRepr<'a> {
     }
 }
 
-impl BytesRepr<'_> {
-    /// How long the text is, in bytes.
-    #[must_use]
-    pub fn text_bytes(&self) -> usize {
-        let mut bytes = 0;
-        let Ok(()) = self.pieces(|piece| {
-            bytes += piece.len();
-            Ok::<_, Infallible>(())
-        });
-        bytes + self.cut().map_or(0, |cut| cut.to_string().len())
-    }
-
-    /// Adds the text to memory. For long texts this is many times as fast as the formatter.
-    pub fn append_to(&self, out: &mut Vec<u8>) {
-        let Ok(()) = self.pieces(|piece| {
-            out.extend_from_slice(piece);
-            Ok::<_, Infallible>(())
-        });
-        if let Some(cut) = self.cut() {
-            out.extend_from_slice(cut.to_string().as_bytes());
-        }
-    }
-
-    /// Hands on the text of the bytes that are shown, piece by piece.
-    fn pieces<E>(&self, mut push: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let quote = quote_for(self.shown);
-        push(&[b'b', quote])?;
-        let mut rest = self.shown;
-        loop {
-            let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
-            let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
-            push(run)?;
-            let Some((&byte, behind)) = behind.split_first() else { break };
-            match byte {
-                b'\t' => push(b"\\t")?,
-                b'\n' => push(b"\\n")?,
-                b'\r' => push(b"\\r")?,
-                _ if byte == quote || byte == b'\\' => push(&[b'\\', byte])?,
-                _ if !is_printable(byte) => push(&hex_escape(byte))?,
-                _ => push(&[byte])?,
-            }
-            rest = behind;
-        }
-        push(&[quote])
-    }
-
-    /// What stands behind a text that is cut.
-    fn cut(&self) -> Option<Cut> {
-        (self.shown.len() < self.length).then_some(Cut { length: self.length })
-    }
-}
-
 impl Display for BytesRepr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = quote_for(self.shown);
         let mut pieces = Pieces::new(f);
-        self.pieces(|piece| pieces.push(piece))?;
+        pieces.push(&[b'b', quote])?;
+        escape(self.shown, Some(quote), |piece| pieces.push(piece))?;
+        pieces.push(&[quote])?;
         pieces.flush()?;
-        self.cut().map_or(Ok(()), |cut| cut.fmt(f))
+        if self.shown.len() < self.length {
+            write!(f, "... ({} bytes)", self.length)?;
+        }
+        Ok(())
     }
 }
 
-struct Cut {
-    length: usize,
+/// Bytes with the escapes of [`BytesRepr`], but without quotes around them, and cut without a word:
+/// for a field of its own, such as one of a JSON object.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(&'a [u8]);
+
+impl<'a> Escaped<'a> {
+    /// Shows at most `limit` of the bytes.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], limit: usize) -> Self {
+        Self(&bytes[..bytes.len().min(limit)])
+    }
 }
 
-impl Display for Cut {
+impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "... ({} bytes)", self.length)
+        let mut pieces = Pieces::new(f);
+        escape(self.0, None, |piece| pieces.push(piece))?;
+        pieces.flush()
     }
 }
 
@@ -121,6 +86,54 @@ fn hex_escape(byte: u8) -> [u8; 4] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| DIGITS[usize::from(value)];
     [b'\\', b'x', digit(byte >> 4), digit(byte & 0xf)]
+}
+
+/// Hands on the bytes with their escapes, piece by piece. Only a quote of the kind that stands around them
+/// is escaped.
+fn escape<E>(
+    bytes: &[u8],
+    quote: Option<u8>,
+    mut push: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rest = bytes;
+    loop {
+        let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
+        let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
+        push(run)?;
+        let Some((&byte, behind)) = behind.split_first() else { return Ok(()) };
+        match byte {
+            b'\t' => push(b"\\t")?,
+            b'\n' => push(b"\\n")?,
+            b'\r' => push(b"\\r")?,
+            _ if Some(byte) == quote || byte == b'\\' => push(&[b'\\', byte])?,
+            _ if !is_printable(byte) => push(&hex_escape(byte))?,
+            _ => push(&[byte])?,
+        }
+        rest = behind;
+    }
+}
+
+/// Adds the text that [`BytesRepr`] shows for all of the bytes to memory. For long texts this is many times
+/// as fast as the formatter.
+pub fn append_repr(bytes: &[u8], out: &mut Vec<u8>) {
+    let quote = quote_for(bytes);
+    out.extend_from_slice(&[b'b', quote]);
+    let Ok(()) = escape(bytes, Some(quote), |piece| {
+        out.extend_from_slice(piece);
+        Ok::<_, Infallible>(())
+    });
+    out.push(quote);
+}
+
+/// How many bytes [`append_repr`] adds.
+#[must_use]
+pub fn repr_bytes(bytes: &[u8]) -> usize {
+    let mut count = b"b''".len();
+    let Ok(()) = escape(bytes, Some(quote_for(bytes)), |piece| {
+        count += piece.len();
+        Ok::<_, Infallible>(())
+    });
+    count
 }
 
 /// Collects pieces of ASCII: to call the formatter for each costs more than the rest of a line.
@@ -206,8 +219,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The text, which is the same by each way.
     fn repr(bytes: &[u8]) -> String {
-        BytesRepr::new(bytes, usize::MAX).to_string()
+        let text = BytesRepr::new(bytes, usize::MAX).to_string();
+        let mut appended = Vec::new();
+        append_repr(bytes, &mut appended);
+        assert_eq!(appended, text.as_bytes());
+        assert_eq!(repr_bytes(bytes), text.len());
+        text
     }
 
     /// Reads a bytes literal back; `None` where Python would not have written it like this.
@@ -277,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn without_quotes_none_is_escaped() {
+        for (bytes, limit, expected) in [
+            (&b"it's \"hi\"\n"[..], 100, r#"it's "hi"\n"#),
+            (b"back\\slash\x00\xff", 100, r"back\\slash\x00\xff"),
+            (b"abcdef", 5, "abcde"),
+            (b"", 5, ""),
+        ] {
+            assert_eq!(Escaped::new(bytes, limit).to_string(), expected);
+        }
+    }
+
+    #[test]
     fn addresses() {
         for (address, expected) in [
             ("172.24.125.3:60392", "('172.24.125.3', 60392)"),
@@ -339,7 +370,15 @@ mod tests {
         #[test]
         fn only_printable_ascii(bytes: Vec<u8>, limit in 0..100_usize) {
             let text = BytesRepr::new(&bytes, limit).to_string();
-            prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            let bare = Escaped::new(&bytes, limit).to_string();
+            prop_assert!(text.bytes().chain(bare.bytes()).all(is_printable));
+        }
+
+        #[test]
+        fn the_escapes_are_the_same_without_quotes(bytes: Vec<u8>) {
+            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\'').collect();
+            let bare = Escaped::new(&bytes, usize::MAX);
+            prop_assert_eq!(format!("b'{bare}'"), repr(&bytes));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::mem;
 use std::ops::Deref;
 
-use echo_common::repr::{BytesRepr, trim_end};
+use echo_common::repr::{append_repr, repr_bytes, trim_end};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::config::{Framing, Reply, Rules};
@@ -267,13 +267,13 @@ impl Echo {
         match rules.reply {
             Reply::Echo => scratch.append(&mut message),
             Reply::Acknowledge => {
-                let text = BytesRepr::new(trim_end(&message), usize::MAX);
+                let quoted = trim_end(&message);
                 if message.len() > LARGE_BYTES {
                     // Growing by doubling could take three times as much.
-                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + text.text_bytes() + 1);
+                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + repr_bytes(quoted) + 1);
                 }
                 scratch.extend_from_slice(ACKNOWLEDGEMENT.as_bytes());
-                text.append_to(scratch);
+                append_repr(quoted, scratch);
                 scratch.push(b'\n');
             }
         }
@@ -304,6 +304,7 @@ impl fmt::Debug for Echo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use echo_common::repr::BytesRepr;
     use proptest::collection::vec as vec_of;
     use proptest::prelude::*;
 
