@@ -3,6 +3,7 @@
 //! Each line is one event, and each event is one line. A line about a connection names its peer as
 //! `('ip', port)`; bytes of a peer appear only as Python prints bytes, cut to [`SHOWN_MAX_BYTES`].
 
+use std::error::Error;
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -84,10 +85,11 @@ pub fn bytes_received(peer: &str, bytes: &[u8]) {
 
 /// More messages came in a second than are logged one by one.
 pub fn message_lines_left_out(count: u64, lines_per_second: u32) {
-    let plural = if count == 1 { " was" } else { "s were" };
+    let lines = if count == 1 { " was" } else { "s were" };
+    let messages = if lines_per_second == 1 { "" } else { "s" };
     warn!(
-        "{count} log line{plural} left out: more than {lines_per_second} messages in a second \
-         (log.message_lines_per_second)"
+        "{count} log line{lines} left out: more than {lines_per_second} message{messages} in a \
+         second (log.message_lines_per_second)"
     );
 }
 
@@ -159,17 +161,41 @@ pub fn stopped() {
     info!("All sockets closed, server stopped");
 }
 
+/// Whether [`cannot_listen`] leads to a line.
+#[must_use]
+pub fn errors_are_logged() -> bool {
+    log_enabled!(Level::Error)
+}
+
 /// The last line of a process that could not start.
-pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
-    let remedy = match cause.kind() {
-        ErrorKind::AddrInUse => "stop what listens there, or set server.port or SERVER_PORT",
-        ErrorKind::AddrNotAvailable => {
-            "no interface has this address: set server.ip or SERVER_IP, 0.0.0.0 or :: for all"
-        }
-        ErrorKind::PermissionDenied => {
-            "ports below 1024 need a privilege: set server.port or SERVER_PORT"
-        }
-        _ => "set server.ip and server.port, or SERVER_IP and SERVER_PORT",
-    };
-    error!("Cannot listen on {address}: {cause}; {remedy}");
+pub fn cannot_listen(reason: &CannotListen) {
+    error!("{reason}");
+}
+
+/// Why a process could not start, and what to do about it.
+#[derive(Debug)]
+pub struct CannotListen {
+    /// Where it was to listen.
+    pub address: SocketAddr,
+    /// What the kernel says.
+    pub cause: io::Error,
+}
+
+impl Error for CannotListen {}
+
+impl Display for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, cause } = self;
+        let remedy = match cause.kind() {
+            ErrorKind::AddrInUse => "stop what listens there, or set server.port or SERVER_PORT",
+            ErrorKind::AddrNotAvailable => {
+                "no interface has this address: set server.ip or SERVER_IP, 0.0.0.0 or :: for all"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 need a privilege: set server.port or SERVER_PORT"
+            }
+            _ => "set server.ip and server.port, or SERVER_IP and SERVER_PORT",
+        };
+        write!(f, "Cannot listen on {address}: {cause}; {remedy}")
+    }
 }

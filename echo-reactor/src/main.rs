@@ -10,7 +10,7 @@ use echo_common::settings::Settings;
 use echo_reactor::config::{Config, Service};
 use echo_reactor::descriptors;
 use echo_reactor::linux::Linux;
-use echo_reactor::log_events;
+use echo_reactor::log_events::{self, CannotListen};
 use echo_reactor::log_outlet::LogOutlet;
 use echo_reactor::memory;
 use echo_reactor::reactor::{Exit, Reactor};
@@ -69,14 +69,23 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     descriptors::make_room(service.connections_max);
     match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => log_events::listening(address),
-        Err(error) => {
-            log_events::cannot_listen(config.address(), &error);
-            return ExitCode::FAILURE;
+        Err(cause) => {
+            return cannot_listen(&CannotListen { address: config.address(), cause });
         }
     }
     match Reactor::new(linux, service).run() {
         Exit::Drained => ExitCode::SUCCESS,
         Exit::Forced(signal) => ExitCode::from(signal.exit_code()),
+    }
+}
+
+/// The log says why; where it is off, stderr does all the same.
+fn cannot_listen(reason: &CannotListen) -> ExitCode {
+    if log_events::errors_are_logged() {
+        log_events::cannot_listen(reason);
+        ExitCode::FAILURE
+    } else {
+        fail(&PROGRAM, reason)
     }
 }
 
