@@ -6,6 +6,7 @@ use std::{env, fs};
 use echo_containers::{Shared, command, is_like, run, wait_until, with_clients};
 use echo_harness::child::OwnedChild;
 use echo_harness::log_lines::LogLines;
+use echo_harness::scratch::ScratchFile;
 
 static ENVIRONMENT: Shared = Shared::new();
 
@@ -217,8 +218,11 @@ fn a_run_of_these_tests_that_is_killed_leaves_nothing_behind() {
 
 #[test]
 fn without_an_engine_these_tests_are_skipped_and_say_so() {
+    let list = ScratchFile::new("skipped", "");
     let mut tests = command(env::current_exe().unwrap());
-    let output = run(tests.arg("--ignored").env("PATH", "/nowhere")).succeeded();
+    let tests = tests.arg("--ignored").env("PATH", "/nowhere").env("ECHO_SKIPPED", list.path());
+    let output = run(tests).succeeded();
     let skipped = output.count("*skipped: no Docker engine answers (*");
+    assert_eq!(list.content(), "no Docker engine answers\n".repeat(skipped));
     output.says(&format!("test result: ok. {skipped} passed; 0 failed; *"));
 }

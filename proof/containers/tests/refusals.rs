@@ -2,11 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
 use std::{env, iter};
 
-use echo_containers::{Output, Shared, checkout, command, script, wait_until, with_clients};
+use echo_containers::{
+    Output, Shared, checkout, command, script, script_of, wait_until, with_clients,
+};
 use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
 use echo_harness::proc;
@@ -17,13 +17,6 @@ static ENVIRONMENT: Shared = Shared::new();
 
 /// The clients outlive a test.
 const LONG: &str = "client: {loop_lapse: 10m}";
-
-/// `docker/NAME.sh` of another checkout.
-fn script_of(checkout: &Path, name: &str, argument: &str) -> Command {
-    let mut script = command(checkout.join(format!("docker/{name}.sh")));
-    script.arg(argument);
-    script
-}
 
 /// Beside what else it says, it has told one error.
 fn assert_refused(output: Output, reason: &str) {
@@ -95,7 +88,8 @@ fn netcat_test_fails_in_a_checkout_that_does_not_compile() {
     let broken = environment.another_checkout("broken");
     fs::write(broken.join("echo-reactor/Cargo.toml"), "[broken").unwrap();
     for (name, argument) in [("netcat-test", ""), ("scale", "1")] {
-        let output = environment.run(script_of(&broken, name, argument).env("PULL_TIMEOUT", "0"));
+        let output =
+            environment.run(script_of(&broken, name, &[argument]).env("PULL_TIMEOUT", "0"));
         assert_eq!(output.count("*result: success*"), 0, "{output}");
         output.failed().says("error: the * were not built: *");
     }
@@ -116,7 +110,7 @@ fn a_second_checkout_leaves_the_first_ones_containers_alone_and_names_it() {
     for (name, argument) in
         [("up", ""), ("scale", "3"), ("down", ""), ("netcat-test", ""), ("logs", ""), ("clean", "")]
     {
-        environment.run(&mut script_of(&second, name, argument)).complains(&owner);
+        environment.run(&mut script_of(&second, name, &[argument])).complains(&owner);
         assert_eq!(environment.everything(), before, "{name}");
     }
 }
@@ -178,7 +172,7 @@ fn containers_whose_network_was_pruned_are_replaced() {
         let rm = ["network", "rm", &environment.network()];
         environment.run(command("docker").args(rm)).code == Some(0)
     });
-    environment.script("scale", &["1"]).succeeded().says("The server and 1 clients are up");
+    environment.script("scale", &["1"]).succeeded().says("The server and 1 client are up");
 }
 
 #[test]
@@ -206,7 +200,7 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
         assert_eq!(environment.everything(), "\n", "{signal:?}");
     }
     let mut up = command("sh");
-    up.args(["-c", "docker/up.sh | head -n 1"]).current_dir(checkout());
+    up.args(["-c", "sh docker/up.sh | head -n 1"]).current_dir(checkout());
     environment.run(&mut up).succeeded().says("Started client1 to client2 of 2");
     assert_eq!(environment.everything(), "\n");
 }
@@ -288,11 +282,7 @@ fn the_tools_of_busybox_are_enough() {
     }
     let path = env::var_os("PATH").expect("a path");
     let path = env::join_paths(iter::once(tools).chain(env::split_paths(&path))).unwrap();
-    let run = |name: &str| {
-        let mut sh = command("sh");
-        sh.arg(script(name, &[]).get_program()).env("PATH", &path);
-        environment.run(&mut sh).succeeded()
-    };
+    let run = |name: &str| environment.run(script(name, &[]).env("PATH", &path)).succeeded();
     run("up");
     let answer = "*[CLIENT 2] Message from server: *";
     wait_until("an answer", || environment.log("client2").count(answer) > 0);
