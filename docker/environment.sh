@@ -298,11 +298,11 @@ all_have_settled() {
 complain() {
     IFS=$tab read -r name id state rest || return 0
     case $state in
-        created) what='was created, but never started' ;;
-        exited | dead) what='has ended' ;;
-        *) what="is $state" ;;
+        created) what='was created, but never started, exit code' ;;
+        exited | dead) what='has ended, exit code' ;;
+        *) what="is $state, exit code" ;;
     esac
-    fail "$name $what, exit code $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
+    fail "$name $what $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
 }
 
 # The last line of its log, or what the engine says of it.

@@ -230,24 +230,30 @@ fn a_checkout_may_be_anywhere_and_variables_of_others_change_nothing() {
     let place = environment.another_checkout("a ñ: b");
     fs::write(place.join("docker/.env"), "COMPOSE_PROJECT_NAME=other\nECHO_PREFIX=other-\n")
         .unwrap();
-    let run = |name: &str| {
-        let mut script = command("sh");
-        script.arg(format!("a ñ: b/docker/{name}.sh")).current_dir(environment.directory());
+    // Some ways to copy a folder lose this.
+    let mut chmod = command("find");
+    chmod.arg(&place).args(["-type", "f", "-exec", "chmod", "a-x", "{}", "+"]);
+    environment.run(&mut chmod).succeeded();
+    let make = |target: &str| {
+        let mut make = command("make");
+        make.args(["-C", "a ñ: b", target]).current_dir(environment.directory());
         for (variable, value) in [
             ("CDPATH", "/tmp:."),
             ("COMPOSE_FILE", "/nowhere.yaml"),
             ("COMPOSE_PROJECT_NAME", "other"),
             ("COMPOSE_PROFILES", "other"),
+            ("DOCKER_DEFAULT_PLATFORM", "linux/s390x"),
             ("LC_ALL", "tr_TR.UTF-8"),
+            ("MAKEFLAGS", "-j4 -k"),
         ] {
-            script.env(variable, value);
+            make.env(variable, value);
         }
-        environment.run(&mut script).succeeded()
+        environment.run(&mut make).succeeded()
     };
-    run("up").says("The server and 2 clients are up");
+    make("docker-compose-up").says("The server and 2 clients are up");
     assert_eq!(environment.services(&[]), with_clients(2));
-    run("netcat-test").says("action: test_echo_server | result: success");
-    run("down");
+    make("netcat-test").says("action: test_echo_server | result: success");
+    make("docker-compose-down");
     assert_eq!(environment.everything(), "\n");
 }
 
