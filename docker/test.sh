@@ -48,7 +48,7 @@ test_with_cargo() {
 compile_in_builder() {
     quietly docker volume create --label project=echo-reactor "$cargo_cache" || fail "the engine makes no volume: $(reason)"
     there=$(say "$root" | sed 's/"/""/g')
-    attend docker run --rm --init --name "$project-tests-$$" \
+    attend docker run --rm --name "$project-tests-$$" \
         --mount "type=volume,source=$cargo_cache,target=/cargo" --env CARGO_HOME=/cargo \
         --mount "type=bind,\"source=$there\",\"target=$there\"" --workdir "$root" \
         "$builder" sh docker/compile-tests.sh >"$scratch/tests"

@@ -244,6 +244,24 @@ fn no_script_for_users_needs_gnu() {
 }
 
 #[test]
+fn systemd_knows_every_line_of_the_unit_in_the_readme() {
+    if !is_available(&["systemd-analyze", "--version"]) {
+        return;
+    }
+    let readme = read_to_string(checkout().join("README.md")).unwrap();
+    let (_, unit) = readme.split_once("```ini\n").expect("the unit");
+    let (unit, _) = unit.split_once("```").expect("its end");
+    let place = Directory::new();
+    let file = place.path("echo-reactor.service");
+    // It has to be there, and is installed by hand.
+    let program = "/usr/local/bin/echo-reactor";
+    assert!(unit.contains(program));
+    fs::write(&file, unit.replace(program, "/bin/sh")).unwrap();
+    let output = run(command("systemd-analyze").args(["verify", &file])).succeeded();
+    assert_eq!(output.text, "");
+}
+
+#[test]
 fn a_clone_with_other_line_ends_has_none_where_they_matter() {
     let is_a_clone =
         is_available(&["git", "-C", &checkout().display().to_string(), "rev-parse", "HEAD"]);
