@@ -50,7 +50,7 @@ build_images() {
 
 # The programs, and a Dockerfile of the final stages alone, which takes them from the folder that it is in.
 compile_on_host() {
-    remedy="connect this machine, then: docker pull $builder"
+    remedy=$(how_to_pull "$builder")
     on_linux || fail "containers cannot run programs that $(uname -s) builds: $remedy"
     need_cargo ", or $remedy"
     mkdir "$scratch/programs"

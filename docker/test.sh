@@ -57,7 +57,7 @@ compile_in_builder() {
 test_with_builder() {
     need_engine
     have_image "$builder" || pull_image "$builder" ||
-        fail "$1, and the image $builder cannot be pulled ($(reason)): $how_to_install_rust"
+        fail "$1, and the image $builder cannot be pulled ($(reason)): $how_to_install_rust, or $(how_to_pull "$builder")"
     skip 'no rustfmt: cargo fmt'
     skip 'no clippy: cargo clippy'
     say "$1: $builder compiles the tests instead, some minutes the first time"

@@ -255,12 +255,24 @@ fn the_reason_of_the_engine_is_shown_with_what_to_do() {
 }
 
 #[test]
-fn without_builder_image_and_cargo_one_is_told_what_to_install() {
-    let offline = engine("pull*) echo 'Error: toomanyrequests' >&2; exit 1 ;; image*) exit 1 ;;");
-    let output = run_with(&[("docker", &offline)], "build-images", "").failed();
-    output
-        .says("*cannot be pulled (Error: toomanyrequests)*")
-        .says("error: cargo is not installed*docker pull rust:*");
+fn without_builder_image_and_cargo_one_is_told_what_to_do() {
+    for (words, remedy) in [
+        (
+            "Error: toomanyrequests: slow down",
+            "wait, or log in (docker login), then: docker pull rust:*",
+        ),
+        (
+            "write: no space left on device",
+            "make room *docker system df*, then: docker pull rust:*",
+        ),
+        ("dial tcp: no such host", "connect this machine, then: docker pull rust:*"),
+    ] {
+        let offline = format!("pull*) echo '{words}' >&2; exit 1 ;; image*) exit 1 ;;");
+        let output = run_with(&[("docker", &engine(&offline))], "build-images", "").failed();
+        output
+            .says(&format!("*cannot be pulled ({words})*"))
+            .says(&format!("error: cargo is not installed: *, or {remedy}"));
+    }
 }
 
 #[test]
