@@ -90,8 +90,8 @@ impl Environment {
     }
 
     /// Starts `docker/NAME.sh` in a process group of its own, with a pipe as its output.
-    pub fn start_script(&self, name: &str) -> OwnedChild {
-        let mut script = script(name, &[]);
+    pub fn start_script(&self, name: &str, arguments: &[&str]) -> OwnedChild {
+        let mut script = script(name, arguments);
         OwnedChild::spawn(self.prepare(script.stdout(Stdio::piped()))).expect("a script can start")
     }
 

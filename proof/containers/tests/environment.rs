@@ -48,7 +48,7 @@ fn the_clients_finish_and_the_logs_tell_of_every_connection() {
     for client in ["client1", "client2"] {
         wait_until("a client finished", || environment.has_exited(client, 0));
     }
-    let mut following = environment.start_script("logs");
+    let mut following = environment.start_script("logs", &[]);
     let logs = LogLines::gather(following.stdout().expect("a pipe"));
     let peer = format!("('{}', *)", environment.address("*"));
     let accepted = format!("Got connection from {peer}");

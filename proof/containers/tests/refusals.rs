@@ -186,7 +186,7 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
             // So would the script.
             continue;
         }
-        let mut up = environment.start_script("up");
+        let mut up = environment.start_script("up", &[]);
         let lines = LogLines::gather(up.stdout().expect("a pipe"));
         wait_until("the first container", || !environment.services(&["--all"]).is_empty());
         if signal == Signal::INT {
@@ -207,11 +207,34 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
 
 #[test]
 #[ignore = "needs Docker: make test-containers"]
+fn a_netcat_test_or_a_scale_that_is_ended_takes_away_what_it_has_made_and_nothing_else() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    for (clients, name, arguments, its_container) in [
+        (None, "netcat-test", &[][..], "echo-reactor-netcat-"),
+        (Some(1), "scale", &["8"], "client3"),
+    ] {
+        environment.take_down();
+        if let Some(clients) = clients {
+            environment.bring_up(LONG, clients);
+        }
+        let before = environment.everything();
+        let mut script = environment.start_script(name, arguments);
+        let made = environment.named(its_container);
+        wait_until("its container", || environment.everything().contains(&made));
+        kill_process(script.pid(), Signal::TERM).unwrap();
+        assert_eq!(script.wait(PATIENCE).expect("it ends").code(), Some(143), "{name}");
+        assert_eq!(environment.everything(), before, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
 fn of_two_commands_at_once_one_waits() {
     let Some(environment) = ENVIRONMENT.take() else { return };
     environment.configure(LONG);
     environment.take_down();
-    let mut up = environment.start_script("up");
+    let mut up = environment.start_script("up", &[]);
     let lines = LogLines::gather(up.stdout().expect("a pipe"));
     wait_until("the first container", || !environment.services(&["--all"]).is_empty());
     let down = environment.script("down", &[]).succeeded();
