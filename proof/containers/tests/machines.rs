@@ -83,8 +83,9 @@ fn without_rust_or_with_an_old_one_a_build_says_what_to_install() {
         );
         let offline = engine("pull*) echo 'no route' >&2; exit 1 ;; image*) exit 1 ;;");
         let offline = [commands, &[("docker", &*offline)]].concat();
-        let line =
-            format!("error: {lack}, and the image rust:* cannot be pulled (no route): {remedy}");
+        let line = format!(
+            "error: {lack}, and the image rust:* cannot be pulled (no route): {remedy}, or *"
+        );
         run_as(&offline, &mut make("test")).failed().says(&line);
     }
 }
