@@ -43,8 +43,7 @@ impl Drop for Directory {
     }
 }
 
-/// A `docker` whose engine answers as one that has nothing yet does. `cases` come first; they are those of a shell's
-/// `case` on all arguments.
+/// A `docker` whose engine has nothing yet. `cases` are tried first: cases of a shell's `case` on all arguments.
 pub fn engine(cases: &str) -> String {
     format!(
         "case \"$*\" in
@@ -70,7 +69,7 @@ pub fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output
     run_as(commands, &mut script_beside(name, argument))
 }
 
-/// A script whose environment is another one than this user's.
+/// A script that does not work on this user's environment.
 pub fn script_beside(name: &str, argument: &str) -> Command {
     let mut script = script(name, &[argument]);
     script.env("ECHO_PREFIX", "fake-");
