@@ -13,6 +13,7 @@ const MOTIFS = {
   accept: 'M-1 7L7 -1M-1 1L1 -1M5 7L7 5',
   expire: 'M3 0V6',
   reap: 'M-1 -1L7 7M5 -1L7 1M-1 5L1 7',
+  status: 'M1.5 3h3M3 1.5v3',
   log: 'M0 3H6',
 };
 

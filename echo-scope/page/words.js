@@ -1,7 +1,7 @@
 // Numbers, times and amounts as people read them, and a few hands for making elements.
 
 /** The phases of a turn, in its order. `asleep` comes before them. */
-export const PHASES = ['signals', 'serve', 'accept', 'expire', 'reap', 'log'];
+export const PHASES = ['signals', 'serve', 'accept', 'expire', 'reap', 'status', 'log'];
 
 const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
