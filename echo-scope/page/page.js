@@ -63,6 +63,8 @@ function take(message) {
   const { shown } = message;
   const isSame = view !== null && shown !== null && view.id === shown.id && view.life === shown.life;
   const turns = isSame ? view.turns : [];
+  // After a new connection to this program, turns come again.
+  const last = turns.at(-1)?.number ?? 0;
   view = {
     servers: message.servers,
     names: message.names,
@@ -70,7 +72,7 @@ function take(message) {
     life: shown?.life ?? 0,
     row: message.servers.find((row) => row.id === shown?.id) ?? null,
     frame: shown?.frame ?? null,
-    turns: turns.concat(shown?.turns ?? []).slice(-TURNS_MAX),
+    turns: turns.concat(shown?.turns.filter(({ number }) => number > last) ?? []).slice(-TURNS_MAX),
     perSecond: rates(shown),
   };
   if (!isPaused && (!quiet.matches || performance.now() - shownAt >= QUIET_PACE_MS)) show();
