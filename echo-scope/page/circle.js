@@ -1,7 +1,7 @@
 // The first picture: the circle of the turn. Its arcs are as long as their time.
 
 import { NAMES } from './patterns.js';
-import { PHASES, draw, fill, make, percent, rough, tell, time } from './words.js';
+import { PHASES, count, draw, fill, make, percent, plural, rough, tell, time } from './words.js';
 
 const section = document.getElementById('circle');
 const svg = section.querySelector('svg');
@@ -29,8 +29,7 @@ export function show({ frame, perSecond }) {
   tell(turnsText, rough(perSecond((tally) => tally.turns)));
   if (!second || second.us === 0) return;
   const awakeUs = PHASES.reduce((sum, phase) => sum + second.phases[phase], 0);
-  const allUs = second.asleep_us + awakeUs;
-  const asleep = allUs > 0 ? second.asleep_us / allUs : 0;
+  const asleep = Math.min(1, second.asleep_us / second.us);
   place('asleep', OUTER, 0, asleep);
   place('awake', OUTER, asleep, 1 - asleep);
   let begin = 0;
@@ -54,8 +53,8 @@ function showNumbers(second, awakeUs, asleep) {
   const { turn_us: turn, events } = second;
   tell(
     words,
-    `A turn took ${time(turn.median)} in the middle, ${time(turn.max)} at the longest, and had ` +
-      `${rough(events.median)} events in the middle, ${rough(events.max)} at the most.`,
+    `Half of the turns took at most ${time(turn.median)}, and the longest ${time(turn.max)}. ` +
+      `Half had at most ${plural(events.median, 'event', 'events')}, and none more than ${count(events.max)}.`,
   );
 }
 
@@ -84,7 +83,7 @@ function place(name, [inside, outside], begin, share) {
 /** A part of a ring; both numbers are parts of a whole turn, from the top, clockwise. */
 export function sector(inside, outside, begin, share, centre = CENTRE) {
   // An arc from a point to itself is nothing, so a whole ring has a gap that nobody sees.
-  const end = begin + Math.min(share, 0.99999);
+  const end = begin + Math.min(share, 0.9999);
   const at = (radius, part) => {
     const angle = 2 * Math.PI * part;
     const x = centre + radius * Math.sin(angle);

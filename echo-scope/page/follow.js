@@ -10,6 +10,7 @@ const body = section.querySelector('tbody');
 
 const ROWS_MAX = 300;
 const LANES = ['kernel', 'event', 'read', 'send'];
+const TITLES = { kernel: 'kernel’s buffers', event: 'event', read: 'read', send: 'send' };
 
 let source = null;
 let server = () => null;
@@ -68,12 +69,25 @@ function add(line, name, step) {
 }
 
 function rowOf(line, name, step) {
-  const when = make('th', { scope: 'row', title: `turn ${count(line.turn)}` }, time(line.us));
+  const title = `turn ${count(line.turn)}`;
+  const when = make('th', { scope: 'row', role: 'rowheader', title }, exactTime(line.us));
+  return make('tr', { class: name, role: 'row' }, when, ...cellsOf(name, step));
+}
+
+function cellsOf(name, step) {
   const whole = wholeRow(name, step);
-  if (whole !== null) return make('tr', { class: name }, when, make('td', { colspan: LANES.length }, whole));
+  if (whole !== null) return [make('td', { role: 'cell', colspan: LANES.length }, whole)];
   const marks = marksOf(name, step);
-  const cells = LANES.map((lane) => make('td', { class: lane }, ...(lane in marks ? [mark(marks[lane])] : [])));
-  return make('tr', { class: name }, when, ...cells);
+  return LANES.map((lane) => {
+    const cell = make('td', { class: lane, role: 'cell', 'data-title': TITLES[lane] });
+    if (lane in marks) cell.append(mark(marks[lane]));
+    return cell;
+  });
+}
+
+/** To the microsecond: steps follow each other closely. */
+function exactTime(us) {
+  return us < 1000 ? `${us} µs` : `${count(Math.floor(us / 1000))}.${String(us % 1000).padStart(3, '0')} ms`;
 }
 
 function mark([text, kind = '']) {

@@ -47,9 +47,9 @@ function showTable({ servers, names, id }) {
 function newRow(id) {
   const button = make('button', { type: 'button' });
   button.addEventListener('click', () => choose(id));
-  const row = make('tr', {}, make('th', { scope: 'row' }, button));
+  const row = make('tr', { role: 'row' }, make('th', { scope: 'row', role: 'rowheader' }, button));
   row.dataset.id = id;
-  for (const title of COLUMNS.slice(1)) row.append(make('td', { 'data-title': title }));
+  for (const title of COLUMNS.slice(1)) row.append(make('td', { role: 'cell', 'data-title': title }));
   return row;
 }
 

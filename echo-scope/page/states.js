@@ -10,21 +10,21 @@ const body = section.querySelector('tbody');
 
 /** Left, top, width, height. */
 const BOXES = {
-  open: [16, 64, 144, 84],
-  flushing: [244, 64, 144, 84],
-  lingering: [176, 224, 120, 70],
+  open: [16, 64, 144, 92],
+  flushing: [244, 64, 144, 92],
+  lingering: [176, 228, 120, 66],
   closed: [16, 350, 372, 60],
 };
 
 /** Where each arrow goes, and where its number stands. */
 const ARROWS = [
   ['accepted', [88, 22, 88, 64], [96, 44, 'start'], (tally) => tally.accepted],
-  ['open_to_flushing', [160, 90, 244, 90], [202, 82, 'middle'], (tally) => tally.moves.open_to_flushing],
-  ['flushing_to_open', [244, 126, 160, 126], [202, 144, 'middle'], (tally) => tally.moves.flushing_to_open],
-  ['open_to_lingering', [124, 148, 200, 224], [172, 178, 'start'], (tally) => tally.moves.open_to_lingering],
-  ['flushing_to_lingering', [292, 148, 268, 224], [288, 194, 'start'], (tally) => tally.moves.flushing_to_lingering],
-  ['open_to_closed', [52, 148, 52, 350], [60, 254, 'start'], (tally) => tally.moves.open_to_closed],
-  ['flushing_to_closed', [366, 148, 366, 350], [358, 254, 'end'], (tally) => tally.moves.flushing_to_closed],
+  ['open_to_flushing', [160, 92, 244, 92], [202, 84, 'middle'], (tally) => tally.moves.open_to_flushing],
+  ['flushing_to_open', [244, 130, 160, 130], [202, 148, 'middle'], (tally) => tally.moves.flushing_to_open],
+  ['open_to_lingering', [128, 156, 204, 228], [178, 188, 'start'], (tally) => tally.moves.open_to_lingering],
+  ['flushing_to_lingering', [292, 156, 268, 228], [288, 200, 'start'], (tally) => tally.moves.flushing_to_lingering],
+  ['open_to_closed', [52, 156, 52, 350], [60, 254, 'start'], (tally) => tally.moves.open_to_closed],
+  ['flushing_to_closed', [366, 156, 366, 350], [358, 254, 'end'], (tally) => tally.moves.flushing_to_closed],
   ['lingering_to_closed', [236, 294, 236, 350], [244, 326, 'start'], (tally) => tally.moves.lingering_to_closed],
 ];
 
@@ -46,12 +46,12 @@ function build() {
   for (const [name, [x, y, width, height]] of Object.entries(BOXES)) {
     const middle = x + width / 2;
     const number = draw('text', { x: middle, y: y + 44, class: 'large' });
-    const detail = draw('text', { x: middle, y: y + height - 10, class: 'detail' });
+    const details = [62, 78].map((below) => draw('text', { x: middle, y: y + below, class: 'detail' }));
     const level = draw('rect', { x, y: y + height - 4, width: 0, height: 4, class: 'level' });
     const title = draw('text', { x: middle, y: y + 18, class: 'name' }, name);
     const frame = draw('rect', { x, y, width, height, rx: 8, class: `box ${name}` });
-    svg.append(draw('g', {}, frame, level, title, number, detail));
-    boxes.set(name, { number, detail, level, width });
+    svg.append(draw('g', {}, frame, level, title, number, ...details));
+    boxes.set(name, { number, details, level, width });
   }
   // Above everything else, so that no line crosses a number.
   for (const [name, , [x, y, anchor]] of ARROWS) {
@@ -66,10 +66,10 @@ export function show({ frame, perSecond }) {
   const limit = frame.server.connections_max;
   const isOpen = open.idle + open.mid_message;
   const closed = Object.values(tally.closed).reduce((sum, number) => sum + number, 0);
-  setBox('open', isOpen, `${count(open.idle)} idle, ${count(open.mid_message)} in a message`, isOpen / limit);
-  setBox('flushing', open.flushing, `${bytes(open.waiting_bytes)} wait`, open.flushing / limit);
-  setBox('lingering', open.lingering, '', open.lingering / limit);
-  setBox('closed', closed, '', 0);
+  setBox('open', isOpen, isOpen / limit, `${count(open.idle)} idle`, `${count(open.mid_message)} in a message`);
+  setBox('flushing', open.flushing, open.flushing / limit, `${bytes(open.waiting_bytes)} wait`);
+  setBox('lingering', open.lingering, open.lingering / limit);
+  setBox('closed', closed, 0);
   for (const [name, , , pick] of ARROWS) setArrow(name, perSecond(pick));
   tell(
     words,
@@ -80,10 +80,11 @@ export function show({ frame, perSecond }) {
   if (details.open) showTable(tally, perSecond);
 }
 
-function setBox(name, number, detail, part) {
+/** `part` of all that may be open is drawn as a level. */
+function setBox(name, number, part, ...details) {
   const box = boxes.get(name);
   tell(box.number, count(number));
-  tell(box.detail, detail);
+  box.details.forEach((element, index) => tell(element, details[index] ?? ''));
   box.level.setAttribute('width', (box.width * Math.min(1, part)).toFixed(1));
 }
 

@@ -12,9 +12,12 @@ const context = canvas.getContext('2d');
 
 const TURNS_MAX = 256;
 const BAR_MIN_PX = 5;
-/** A row: marks, time awake, the line, sleep, a gap. */
-const [MARK, AWAKE, SLEEP, GAP] = [10, 64, 24, 8];
-const ROW = MARK + AWAKE + SLEEP + GAP;
+/** A row: marks, time awake, the line, sleep, a gap. Where there are many rows, each is lower. */
+const [MARK, AWAKE_BY_ROWS, SLEEP, GAP] = [10, { 1: 100, 2: 64 }, 24, 8];
+const AWAKE_LEAST = 40;
+/** Room for the scale, left of the bars. */
+const SCALE = 44;
+const SCALE_US = [100, 1000, 10_000];
 /** What reaches the top, in microseconds: longer turns and sleeps are cut off. */
 const [AWAKE_MAX_US, SLEEP_MAX_US] = [100_000, 10_000_000];
 
@@ -22,7 +25,7 @@ let turns = [];
 /** The number of the chosen turn; 0 is none. */
 let chosen = 0;
 let chose = () => {};
-let layout = { rows: 1, columns: TURNS_MAX, width: 1 };
+let layout = { rows: 1, columns: TURNS_MAX, width: 1, awake: AWAKE_LEAST, row: 1 };
 
 section.querySelector('.legend').append(
   ...['asleep', ...PHASES].map((name) => make('span', {}, swatch(name), name)),
@@ -49,37 +52,56 @@ export function redraw() {
   fit();
   const style = getComputedStyle(section);
   const colours = textures(context, style);
+  drawScale(style);
   turns.forEach((turn, index) => {
     const place = TURNS_MAX - turns.length + index;
-    const x = (place % layout.columns) * layout.width;
-    const y = Math.floor(place / layout.columns) * ROW;
+    const x = SCALE + (place % layout.columns) * layout.width;
+    const y = Math.floor(place / layout.columns) * layout.row;
     drawTurn(turn, x, y, colours, style);
   });
 }
 
 /** As many rows as make each bar wide enough. */
 function fit() {
-  const width = slider.clientWidth;
+  const width = slider.clientWidth - SCALE;
   let rows = 1;
   while (rows < 8 && (width * rows) / TURNS_MAX < BAR_MIN_PX) rows *= 2;
   const columns = TURNS_MAX / rows;
-  layout = { rows, columns, width: width / columns };
+  const awake = AWAKE_BY_ROWS[rows] ?? AWAKE_LEAST;
+  layout = { rows, columns, width: width / columns, awake, row: MARK + awake + SLEEP + GAP };
   const scale = window.devicePixelRatio || 1;
-  const [wide, high] = [Math.round(width * scale), Math.round(rows * ROW * scale)];
+  const [wide, high] = [Math.round((width + SCALE) * scale), Math.round(rows * layout.row * scale)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
     canvas.height = high;
-    canvas.style.height = `${rows * ROW}px`;
+    canvas.style.height = `${rows * layout.row}px`;
   }
   context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, rows * ROW);
+  context.clearRect(0, 0, width + SCALE, rows * layout.row);
+}
+
+function drawScale(style) {
+  context.font = '10px system-ui, sans-serif';
+  context.textAlign = 'right';
+  context.textBaseline = 'middle';
+  for (let row = 0; row < layout.rows; row += 1) {
+    const line = row * layout.row + MARK + layout.awake;
+    for (const us of SCALE_US) {
+      const y = Math.round(line - heightOf(us, AWAKE_MAX_US, layout.awake));
+      context.fillStyle = style.getPropertyValue('--edge');
+      context.fillRect(SCALE, y, layout.columns * layout.width, 1);
+      context.fillStyle = style.getPropertyValue('--soft');
+      context.fillText(time(us), SCALE - 4, y);
+    }
+    context.fillText('asleep', SCALE - 4, line + SLEEP / 2);
+  }
 }
 
 function drawTurn(turn, x, y, colours, style) {
   const width = Math.max(1, layout.width - 1);
-  const line = y + MARK + AWAKE;
+  const line = y + MARK + layout.awake;
   const awake = PHASES.reduce((sum, phase) => sum + turn.phases[phase], 0);
-  const height = heightOf(awake, AWAKE_MAX_US, AWAKE);
+  const height = heightOf(awake, AWAKE_MAX_US, layout.awake);
   let top = line;
   for (const phase of PHASES) {
     const part = awake > 0 ? (turn.phases[phase] / awake) * height : 0;
@@ -95,7 +117,7 @@ function drawTurn(turn, x, y, colours, style) {
   if (turn.number === chosen) {
     context.strokeStyle = style.getPropertyValue('--text');
     context.lineWidth = 2;
-    context.strokeRect(x, y + 1, width, ROW - GAP);
+    context.strokeRect(x, y + 1, width, layout.row - GAP);
   }
 }
 
@@ -116,7 +138,7 @@ function drawMark(turn, x, y, width, style) {
     context.fillRect(x, y + 5, width, 2);
   }
   if (turn.draining) {
-    context.fillRect(x, y + ROW - GAP + 2, layout.width, 3);
+    context.fillRect(x, y + layout.row - GAP + 2, layout.width, 3);
   }
 }
 
@@ -163,8 +185,8 @@ function sentence(turn) {
 
 slider.addEventListener('pointerdown', (event) => {
   const box = canvas.getBoundingClientRect();
-  const column = Math.floor((event.clientX - box.left) / layout.width);
-  const row = Math.floor((event.clientY - box.top) / ROW);
+  const column = Math.max(0, Math.floor((event.clientX - box.left - SCALE) / layout.width));
+  const row = Math.floor((event.clientY - box.top) / layout.row);
   choose(row * layout.columns + column - (TURNS_MAX - turns.length));
 });
 

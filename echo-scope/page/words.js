@@ -56,7 +56,7 @@ export function plural(number, one, many) {
 
 /** `idle_timeout` as words. */
 export function spoken(name) {
-  return name.replaceAll('_', ' ');
+  return name === 'us' ? 'microseconds' : name.replaceAll('_', ' ');
 }
 
 /** An HTML element. */

@@ -118,18 +118,19 @@ fn a_reader_that_stalls_holds_up_nobody_and_is_given_up() {
     let fake = Fake::start();
     fake.change(|frame| frame.last_second = Some(measured()));
     let scope = Scope::start(&fake.address);
+    let mut reader = scope.events("/events");
+    reader.until("the server", |state| !state["shown"].is_null());
     let before = scope.process.descriptors();
     let mut stalled = Peer::connect_with_little_room(scope.port);
     stalled.send("GET /events HTTP/1.1\r\n\r\n");
-    let mut reader = scope.events("/events");
+    wait::until("its stream", || scope.process.descriptors() == before + 1);
     for round in 1_u64.. {
         fake.change(|frame| frame.turns = (round * 256..(round + 1) * 256).map(turn).collect());
         reader.until("the turns", |state| {
             let turns = state["shown"]["turns"].as_array().expect("turns");
             turns.last().is_some_and(|turn| turn["number"].as_u64() >= Some(round * 256 + 255))
         });
-        // The reader's own, and the stalled one's until it is given up.
-        if round > 8 && scope.process.descriptors() == before + 1 {
+        if scope.process.descriptors() == before {
             break;
         }
     }

@@ -160,7 +160,7 @@ fn a_drain_a_restart_and_an_end_are_seen() {
     browser.until_text("#news", "is draining");
     save(&browser, "drain");
 
-    drain.exit = Some(Exit::Drained);
+    (drain.owing, drain.exit) = (0, Some(Exit::Drained));
     fake.change(|frame| (frame.phase, frame.drain) = (Phase::Stopped, Some(drain)));
     browser.until_text("#drain .words", "every connection was closed in order");
     drop(fake);
@@ -243,12 +243,26 @@ fn it_fits_every_width_and_is_readable_in_light_and_dark() {
             let scrolls =
                 "document.documentElement.scrollWidth > document.documentElement.clientWidth";
             assert_eq!(browser.run(&format!("return {scrolls}")), false, "{width}");
+            assert_eq!(browser.run(COVERED), Value::Array(Vec::new()), "{width}");
             assert_eq!(browser.run(FAINT), Value::Array(Vec::new()), "{width}, dark: {is_dark}");
             save(&browser, &format!("{width}-{}", if is_dark { "dark" } else { "light" }));
         }
     }
     assert_no_complaint(&browser);
 }
+
+/// The pictures of which another one covers a part, and the numbers in a picture that stick out of it.
+const COVERED: &str = r"
+    const cards = [...document.querySelectorAll('.card')].map((card) => [card, card.getBoundingClientRect()]);
+    const meet = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+    const covered = cards.filter(([card, box]) => cards.some(([other, its]) => card !== other && meet(box, its)));
+    const boxes = [...document.querySelectorAll('#states g:has(> .box)')];
+    const sticking = boxes.flatMap((group) => {
+        const box = group.querySelector('.box').getBoundingClientRect();
+        const inside = ({ left, right }) => left >= box.left && right <= box.right;
+        return [...group.querySelectorAll('text')].filter((text) => text.textContent && !inside(text.getBoundingClientRect()));
+    });
+    return [...covered.map(([card]) => card.id), ...sticking.map((text) => text.textContent)];";
 
 /// The texts whose contrast to what is behind them is less than 4.5.
 const FAINT: &str = r"
