@@ -1,4 +1,4 @@
-// The way out: a clock from the signal to drain_timeout, and what is done by then.
+// The way out: a clock from the signal to drain_delay, then one to drain_timeout, and what is done by then.
 
 import { sector } from './circle.js';
 import { draw, make, plural, tell, time } from './words.js';
@@ -24,17 +24,29 @@ const ENDS = {
 };
 
 export function show({ frame, row }) {
-  const { drain } = frame;
-  section.classList.toggle('active', drain !== null);
-  const part = drain === null ? 0 : Math.min(1, drain.timeout_us > 0 ? drain.us / drain.timeout_us : 1);
-  passed.setAttribute('d', part > 0 ? sector(...RING, 0, part, CENTRE) : '');
-  tell(clock, drain === null ? '–' : time(drain.us));
-  tell(limit, drain === null ? '' : `of ${time(drain.timeout_us)}`);
-  tell(words, sentence(drain, row));
-  showSteps(drain === null ? [] : stepsOf(drain));
+  const { delay, drain } = frame;
+  section.classList.toggle('active', delay !== null || drain !== null);
+  if (drain !== null) showClock(drain.us, drain.timeout_us);
+  else if (delay !== null) showClock(delay.us, delay.delay_us);
+  else showClock(null, 0);
+  tell(words, sentence(delay, drain, row));
+  showSteps(stepsOf(delay, drain));
 }
 
-function sentence(drain, row) {
+function showClock(us, limitUs) {
+  const part = us === null ? 0 : Math.min(1, limitUs > 0 ? us / limitUs : 1);
+  passed.setAttribute('d', part > 0 ? sector(...RING, 0, part, CENTRE) : '');
+  tell(clock, time(us));
+  tell(limit, us === null ? '' : `of ${time(limitUs)}`);
+}
+
+function sentence(delay, drain, row) {
+  if (drain === null && delay !== null) {
+    return (
+      `${delay.signal} came ${time(delay.us)} ago. The server goes on as before until drain_delay is over, so that nobody is ` +
+      'sent to it when its listener closes.'
+    );
+  }
   if (drain === null) {
     return row?.link.state === 'gone'
       ? 'It went without a drain: it was killed, or its host or network is gone.'
@@ -44,7 +56,8 @@ function sentence(drain, row) {
   return `${drain.signal} came, and after ${time(drain.us)} the server left: ${ENDS[drain.exit] ?? drain.exit}.`;
 }
 
-function stepsOf(drain) {
+function stepsOf(delay, drain) {
+  if (drain === null) return delay === null ? [] : [[true, `${delay.signal} received`], [false, 'drain_delay is over']];
   const owing = plural(drain.owing, 'connection owes', 'connections owe');
   return [
     [true, `${drain.signal} received`],

@@ -82,6 +82,7 @@ impl Numbers<'_> {
         self.states("phase", "What the server is doing as a whole", "phase", |frame| {
             vec![
                 ("running", u64::from(frame.phase == Phase::Running)),
+                ("leaving", u64::from(frame.phase == Phase::Leaving)),
                 ("draining", u64::from(frame.phase == Phase::Draining)),
                 ("stopped", u64::from(frame.phase == Phase::Stopped)),
             ]

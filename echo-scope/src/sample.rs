@@ -15,6 +15,7 @@ pub(crate) fn frame() -> Frame {
         },
         uptime_us: 1,
         phase: Phase::Running,
+        delay: None,
         drain: None,
         open: Open::default(),
         accepting: Accepting::Waiting,

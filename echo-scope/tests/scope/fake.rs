@@ -50,6 +50,7 @@ pub(crate) fn frame() -> Frame {
         },
         uptime_us: 60_000_000,
         phase: Phase::Running,
+        delay: None,
         drain: None,
         open: Open::default(),
         accepting: Accepting::Waiting,

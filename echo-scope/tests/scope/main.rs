@@ -8,6 +8,7 @@ mod http;
 mod metrics;
 mod page;
 mod reader;
+mod real;
 mod scope;
 mod servers;
 mod signals;

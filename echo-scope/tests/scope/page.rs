@@ -1,4 +1,4 @@
-//! The page in a real browser.
+//! The page in a real browser, with servers that the test plays.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use echo_harness::ports::free_port;
 use echo_harness::wait;
-use echo_status::{Drain, Exit, Frame, Phase, Step};
+use echo_status::{Delay, Drain, Exit, Frame, Phase, Step};
 use serde_json::Value;
 
 use crate::browser::{Browser, Look};
@@ -17,7 +17,7 @@ use crate::fake::{Fake, measured, turn};
 use crate::follow::life;
 use crate::scope::{Scope, scope};
 
-const WIDE: Look = Look { width: 1600, height: 1000, is_dark: false };
+pub(crate) const WIDE: Look = Look { width: 1600, height: 1000, is_dark: false };
 /// Keys in WebDriver's table.
 const ENTER: char = '\u{e007}';
 const LEFT: char = '\u{e012}';
@@ -91,21 +91,36 @@ fn work(frame: &mut Frame, round: u64) {
     frame.last_second = Some(second);
 }
 
+/// Waits until every picture has changed.
+pub(crate) fn wait_until_all_move(browser: &Browser) {
+    for (what, expression) in [
+        ("the circle moving", "document.querySelector('#circle table').textContent"),
+        ("the arcs moving", "document.querySelector('#circle svg[role]').innerHTML"),
+        ("the strip moving", "document.querySelector('#strip canvas').toDataURL()"),
+        ("the states moving", "document.querySelector('#states svg').textContent"),
+        ("the numbers moving", "document.querySelector('#facts').textContent"),
+    ] {
+        let look = || browser.run(&format!("return {expression}"));
+        let before = look();
+        wait::until(what, || look() != before);
+    }
+}
+
 /// Panics unless the console is empty.
-fn assert_no_complaint(browser: &Browser) {
+pub(crate) fn assert_no_complaint(browser: &Browser) {
     let console = browser.console();
     assert!(console.is_empty(), "{console:#?}");
 }
 
 /// Where somebody wants to see the pictures: `SCREENSHOTS=FOLDER`.
-fn save(browser: &Browser, name: &str) {
+pub(crate) fn save(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("SCREENSHOTS") {
         browser.save_picture(&PathBuf::from(folder).join(format!("{name}.png")));
     }
 }
 
 /// A browser that shows the page of this server; nothing where there is no browser.
-fn show(servers: &impl Display, look: Look) -> Option<(Browser, Scope)> {
+pub(crate) fn show(servers: &impl Display, look: Look) -> Option<(Browser, Scope)> {
     let browser = Browser::open()?;
     let scope = Scope::start(servers);
     browser.look(look);
@@ -119,17 +134,7 @@ fn the_pictures_move_under_load() {
     let Some((browser, _scope)) = show(&fake.address, WIDE) else { return };
     let _load = Load::on(&fake);
     browser.until_text("#who", "c0ffee");
-    for (what, expression) in [
-        ("the circle moving", "document.querySelector('#circle table').textContent"),
-        ("the arcs moving", "document.querySelector('#circle svg[role]').innerHTML"),
-        ("the strip moving", "document.querySelector('#strip canvas').toDataURL()"),
-        ("the states moving", "document.querySelector('#states svg').textContent"),
-        ("the numbers moving", "document.querySelector('#facts').textContent"),
-    ] {
-        let look = || browser.run(&format!("return {expression}"));
-        let before = look();
-        wait::until(what, || look() != before);
-    }
+    wait_until_all_move(&browser);
     browser.until_text("#strip .words", "did not sleep");
     browser.until_text("#states .rate.used", "/s");
     browser.until_text("#notes", "back-pressure");
@@ -145,6 +150,11 @@ fn a_drain_a_restart_and_an_end_are_seen() {
     let address = fake.address;
     let Some((browser, _scope)) = show(&address, WIDE) else { return };
     browser.until_text("#drain .words", "No signal has come");
+    let delay = Delay { signal: "SIGTERM".to_owned(), us: 1_000_000, delay_us: 5_000_000 };
+    fake.change(|frame| (frame.phase, frame.delay) = (Phase::Leaving, Some(delay)));
+    browser.until_text("#drain .words", "SIGTERM came 1 s ago. The server goes on as before");
+    browser.until_text("#drain svg", "of 5 s");
+    browser.until_text("#news", "is leaving");
     let mut drain = Drain {
         signal: "SIGTERM".to_owned(),
         us: 250_000,
@@ -153,7 +163,10 @@ fn a_drain_a_restart_and_an_end_are_seen() {
         owing: 3,
         exit: None,
     };
-    fake.change(|frame| (frame.phase, frame.drain) = (Phase::Draining, Some(drain.clone())));
+    fake.change(|frame| {
+        frame.delay = None;
+        (frame.phase, frame.drain) = (Phase::Draining, Some(drain.clone()));
+    });
     browser.until_text("#drain .words", "SIGTERM came 250 ms ago");
     browser.until_text("#drain ol", "3 connections owe a reply");
     browser.until_text("#drain svg", "of 700 ms");
