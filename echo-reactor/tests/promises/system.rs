@@ -1,4 +1,4 @@
-//! The server among processes: as the first one of a container, and in the eyes of the kernel.
+//! The server as a process: as PID 1 of a container, and by the system calls that it makes.
 
 use std::collections::BTreeMap;
 use std::io::{Write, stderr};
@@ -7,6 +7,7 @@ use rustix::process::{Signal, kill_process};
 
 use echo_harness::command::is_available;
 use echo_harness::peer::{Peer, all_get, all_send, line};
+use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
 use echo_harness::strace::{Tracer, can_count};
 use echo_harness::{proc, sockets, wait};
@@ -39,13 +40,22 @@ fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, 
     calls
 }
 
-/// All calls but the waiting, which many messages share, for 1000 messages; printed too, so that
-/// whoever runs the tests sees how the numbers move.
+/// All calls for 1000 messages except the waits, which many messages share. They are also printed, so that
+/// whoever runs the tests sees how the numbers change.
 fn calls_per_1000(what: &str, calls: &BTreeMap<String, u64>, messages: u64) -> u64 {
     let working = calls.iter().filter(|(name, _)| !name.starts_with("epoll_"));
     let per_1000 = working.map(|(_, count)| count).sum::<u64>() * 1000 / messages;
     let _ = writeln!(stderr(), "{what}: {per_1000} calls for 1000 messages, {calls:?}");
     per_1000
+}
+
+/// Without a log, and with a status port at which nobody watches.
+fn silent(setup: Setup) -> Server {
+    let port = free_port().expect("a free port");
+    let mut server = setup.set("port", port).with_status().start_silent();
+    // The kernel may have told of the status port.
+    server.port = port;
+    server
 }
 
 #[test]
@@ -54,7 +64,7 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
     if !can_count() {
         return;
     }
-    let server = Setup::new().unlimited().start_silent();
+    let server = silent(Setup::new().unlimited());
     let mut peer = Peer::connect(server.port);
     peer.assert_echoes("hello\n");
     let calls = count_system_calls(&server, || {
@@ -64,10 +74,10 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
     assert!(calls["epoll_wait"] <= MESSAGES + 10, "{calls:?}");
 }
 
-/// As large as a reply may be that is left to a connection that is closed at once: one segment.
+/// The largest reply after which a connection may be closed at once: one segment.
 const ONE_SEGMENT: usize = 536;
 
-/// The calls for a burst of connections, each with a message, that wait in the listen queue.
+/// Counts the calls for a burst of connections that wait in the listen queue, each with a message.
 fn burst(server: &Server, connections: u16) -> BTreeMap<String, u64> {
     let descriptors = server.descriptors();
     let frozen = server.freeze();
@@ -89,7 +99,7 @@ fn a_message_on_its_own_connection_takes_five_system_calls() {
     if !can_count() {
         return;
     }
-    let calls = burst(&Setup::new().start_silent(), CONNECTIONS);
+    let calls = burst(&silent(Setup::new()), CONNECTIONS);
     let silent = calls_per_1000("burst", &calls, CONNECTIONS.into());
     assert!(silent <= 5050);
     assert!(!calls.contains_key("epoll_ctl"), "{calls:?}");
