@@ -2,7 +2,6 @@
 //! serve the page read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -113,32 +112,28 @@ impl Board {
         });
     }
 
-    /// Takes note that a connected server says nothing. Returns whether that is news.
-    pub fn silent(&self, address: SocketAddr) -> bool {
+    /// Takes note that a connected server says nothing.
+    pub fn silent(&self, address: SocketAddr) {
         let since = Instant::now();
-        let is_news = self.of_server(address, |server| {
-            let is_news = !matches!(server.link, Link::Silent { .. });
-            if is_news {
+        self.of_server(address, |server| {
+            if !matches!(server.link, Link::Silent { .. }) {
                 server.link = Link::Silent { since };
             }
-            is_news
         });
-        is_news.unwrap_or(false)
     }
 
-    /// Takes note that there is no connection. Returns what is known of the link before; `None` if the
-    /// server is not to be watched any longer.
-    pub fn gone(&self, address: SocketAddr, why: String) -> Option<Link> {
+    /// Takes note that there is no connection. Returns whether the server is to be watched any longer.
+    pub fn gone(&self, address: SocketAddr, why: String) -> bool {
         let now = Instant::now();
         self.write(|known| known.gone(address, now, why))
     }
 
-    fn of_server<T>(
-        &self,
-        address: SocketAddr,
-        change: impl FnOnce(&mut Server) -> T,
-    ) -> Option<T> {
-        self.write(|known| known.servers.get_mut(&address).map(change))
+    fn of_server(&self, address: SocketAddr, change: impl FnOnce(&mut Server)) {
+        self.write(|known| {
+            if let Some(server) = known.servers.get_mut(&address) {
+                change(server);
+            }
+        });
     }
 
     fn write<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
@@ -180,17 +175,18 @@ impl Known {
         unwatched
     }
 
-    fn gone(&mut self, address: SocketAddr, now: Instant, why: String) -> Option<Link> {
-        let server = self.servers.get_mut(&address)?;
+    fn gone(&mut self, address: SocketAddr, now: Instant, why: String) -> bool {
+        let Some(server) = self.servers.get_mut(&address) else { return false };
         let since = match server.link {
             Link::Gone { since, .. } => since,
             _ => now,
         };
         if server.found_by.is_empty() && now.duration_since(since) >= GONE_IS_SHOWN {
             self.servers.remove(&address);
-            return None;
+            return false;
         }
-        Some(mem::replace(&mut server.link, Link::Gone { since, why }))
+        server.link = Link::Gone { since, why };
+        true
     }
 }
 
@@ -251,13 +247,13 @@ mod tests {
         let start = Instant::now();
         let long_after = start + 2 * GONE_IS_SHOWN;
         let why = || "refused".to_owned();
-        assert_eq!(known.gone(address(1), start, why()), Some(Link::Connecting));
+        assert!(known.gone(address(1), start, why()));
+        assert!(known.gone(address(1), long_after, why()));
         let gone = Link::Gone { since: start, why: why() };
-        assert_eq!(known.gone(address(1), long_after, why()), Some(gone.clone()));
+        assert_eq!(known.servers[&address(1)].link, gone);
         known.found(0, Ok(Vec::new()));
-        let in_between = start + GONE_IS_SHOWN / 2;
-        assert_eq!(known.gone(address(1), in_between, why()), Some(gone));
-        assert_eq!(known.gone(address(1), long_after, why()), None);
+        assert!(known.gone(address(1), start + GONE_IS_SHOWN / 2, why()));
+        assert!(!known.gone(address(1), long_after, why()));
         assert!(known.servers.is_empty());
         assert_eq!(known.found(0, Ok(vec![address(1)])), [address(1)]);
     }
@@ -266,11 +262,13 @@ mod tests {
     fn silence_lasts_from_its_beginning() {
         let board = board();
         board.found(0, Ok(vec![address(1)]));
-        assert!(board.silent(address(1)));
-        let since = board.read().servers[&address(1)].link.clone();
-        assert!(!board.silent(address(1)));
-        assert_eq!(board.read().servers[&address(1)].link, since);
-        assert!(!board.silent(address(9)));
+        board.silent(address(1));
+        let silent = board.read().servers[&address(1)].link.clone();
+        assert!(matches!(silent, Link::Silent { .. }));
+        board.silent(address(1));
+        assert_eq!(board.read().servers[&address(1)].link, silent);
+        board.silent(address(9));
+        assert!(!board.read().servers.contains_key(&address(9)));
     }
 
     #[test]

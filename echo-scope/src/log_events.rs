@@ -64,6 +64,14 @@ pub fn silent(name: &str, address: SocketAddr) {
     );
 }
 
+/// A server has no place for one more reader, and tells once each time that it is asked.
+pub fn no_place(name: &str, address: SocketAddr) {
+    warn!(
+        event = "no_place", server = name, address:%;
+        "{name} ({address}) has no place for one more reader: one frame a second, without turns"
+    );
+}
+
 /// There is no connection to a server.
 pub fn gone(name: &str, address: SocketAddr, why: &str) {
     let reason = printable(why.as_bytes());

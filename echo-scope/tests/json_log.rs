@@ -25,6 +25,7 @@ fn log_every_event() {
     log_events::cannot_listen(address, &ErrorKind::AddrInUse.into());
     log_events::watching("server:12346", address, &server);
     log_events::silent("server:12346", address);
+    log_events::no_place("server:12346", address);
     log_events::gone("server:12346", address, "a\nreason");
     log_events::no_thread(&io::Error::other("a cause"));
     log_events::cannot_accept(&io::Error::other("a cause"));
@@ -43,6 +44,7 @@ fn expected() -> Vec<Value> {
         json!({"level": "info", "event": "watching", "server": server, "address": address,
                "host": r"a\nhost", "version": "0.1.0"}),
         json!({"level": "warn", "event": "silent", "server": server, "address": address}),
+        json!({"level": "warn", "event": "no_place", "server": server, "address": address}),
         json!({"level": "warn", "event": "gone", "server": server, "address": address,
                "reason": r"a\nreason"}),
         json!({"level": "warn", "event": "no_thread", "error": "a cause",

@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven through chromedriver (W3C WebDriver).
+//! A real browser: Chromium without a window, driven through its driver, in W3C's protocol.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -55,7 +55,8 @@ impl Browser {
                 ]},
             }}}),
         );
-        browser.session += &format!("/{}", id["sessionId"].as_str().expect("a session"));
+        browser.session.push('/');
+        browser.session.push_str(id["sessionId"].as_str().expect("a session"));
         Some(browser)
     }
 
@@ -67,7 +68,7 @@ impl Browser {
         reply["value"].clone()
     }
 
-    /// A command of the DevTools protocol.
+    /// A command for the developer's tools.
     fn tools(&self, command: &str, parameters: &Value) -> Value {
         self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }

@@ -31,6 +31,7 @@ struct Shared {
     steps_changed: Condvar,
     readers: Mutex<Vec<TcpStream>>,
     is_mute: AtomicBool,
+    is_full: AtomicBool,
     is_over: AtomicBool,
     /// How many have asked for this since the start.
     watches: AtomicUsize,
@@ -78,6 +79,7 @@ impl Fake {
             steps_changed: Condvar::new(),
             readers: Mutex::default(),
             is_mute: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             watches: AtomicUsize::new(0),
             follows: AtomicUsize::new(0),
@@ -101,6 +103,11 @@ impl Fake {
     /// Whether it says nothing, though it is connected.
     pub(crate) fn be_mute(&self, is: bool) {
         self.shared.is_mute.store(is, Ordering::SeqCst);
+    }
+
+    /// Whether other readers have all its places: one more gets a single frame.
+    pub(crate) fn be_full(&self, is: bool) {
+        self.shared.is_full.store(is, Ordering::SeqCst);
     }
 
     /// Tells one more step to those who follow, and to those who will.
@@ -182,6 +189,9 @@ fn tell_frames(mut socket: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     while !shared.is_over() {
         if !shared.is_mute.load(Ordering::SeqCst) {
             socket.write_all(shared.frame().as_bytes())?;
+        }
+        if shared.is_full.load(Ordering::SeqCst) {
+            break;
         }
         thread::sleep(PERIOD);
     }

@@ -120,6 +120,26 @@ fn a_server_that_says_nothing_is_silent_and_not_gone() {
     events.until("its voice", |state| link(state, &fake) == "watching");
 }
 
+/// A status port has eight places.
+#[test]
+fn a_server_without_a_place_is_asked_for_one_frame_after_the_other() {
+    let fake = Fake::start();
+    fake.be_full(true);
+    let scope = Scope::start(&fake.address);
+    let mut events = scope.events("/events");
+    events.until("the server", |state| link(state, &fake) == "watching");
+    fake.change(|frame| frame.open.total = 7);
+    events.until("another frame", |state| {
+        assert_eq!(link(state, &fake), "watching");
+        state["shown"]["frame"]["open"]["total"] == 7
+    });
+    scope.process.log().wait_for("has no place for one more reader");
+    fake.be_full(false);
+    scope.process.log().wait_for_count("Watching ", 2);
+    assert_eq!(scope.process.log().containing("no place").len(), 1);
+    assert_eq!(scope.process.log().containing("is gone").len(), 0);
+}
+
 #[test]
 fn what_is_no_status_port_is_named_as_such() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
