@@ -1,7 +1,7 @@
 //! A real browser: Chromium without a window, driven through its driver, in W3C's protocol.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
-use echo_harness::wait;
+use echo_harness::wait::{PATIENCE, try_until};
 use rustix::process::{Signal, kill_process_group};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -107,7 +107,12 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub(crate) fn until(&self, what: &str, expression: &str) {
-        wait::until(what, || self.run(&format!("return Boolean({expression})")) == true);
+        let look = || self.run(&format!("return Boolean({expression})")) == true;
+        let seen = try_until(what, PATIENCE, || Ok::<_, io::Error>(look().then_some(())));
+        if let Err(error) = seen {
+            let text = self.run("return document.body?.innerText");
+            panic!("{error}; the page shows {text:#}\nand its console {:#?}", self.console());
+        }
     }
 
     /// Waits until an element has a text that contains `part`.

@@ -70,11 +70,21 @@ impl Drop for Clients {
 fn a_real_server_under_load_is_seen() {
     let real = Real::start();
     let Some((browser, _scope)) = show(&real.status, WIDE) else { return };
+    let stuck = StuckPeer::connect(&real.server);
+    let mut halves = Peer::connect_many(real.server.port, 3);
+    all_send(&mut halves, "half a");
     let clients = Clients::of(real.server.port);
     browser.until_text("#states .rate.used", "/s");
     wait_until_all_move(&browser);
+    browser.until_text("#states .words", "3 with a part of a message, 1 flushing");
+
+    browser.click("#follow button");
+    browser.until_text("#follow .state", "Closed: ");
+    for text in ["a connection of 127.0.0.1:", "recv: 6 of ", "send: 6 of 6", "open → closed"] {
+        browser.until_text("#follow tbody", text);
+    }
     save(&browser, "real");
-    drop(clients);
+    drop((clients, stuck, halves));
     browser.until_text("#states .words", "0 connections are open");
     assert_no_complaint(&browser);
     real.server.terminate().assert_left_with(0);
