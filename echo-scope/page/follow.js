@@ -87,7 +87,8 @@ function cellsOf(name, step) {
 
 /** To the microsecond: steps follow each other closely. */
 function exactTime(us) {
-  return us < 1000 ? `${us} µs` : `${count(Math.floor(us / 1000))}.${String(us % 1000).padStart(3, '0')} ms`;
+  if (us < 1000) return `${us} µs`;
+  return us < 1e6 ? `${(us / 1000).toFixed(3)} ms` : `${(us / 1e6).toFixed(6)} s`;
 }
 
 function mark([text, kind = '']) {

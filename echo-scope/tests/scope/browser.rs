@@ -129,7 +129,7 @@ impl Browser {
         self.command(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// Presses and releases keys, by their names in WebDriver's table or as letters.
+    /// Presses and releases keys, by their places in the driver's table.
     pub(crate) fn press(&self, key: char) {
         let actions = json!([{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]);
         let keyboard = json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]});

@@ -227,11 +227,11 @@ pub(crate) fn turn(number: u64) -> Turn {
     Turn {
         number,
         at_us: number * 900,
-        slept_us: if number % 5 == 0 { 0 } else { 400 + number % 7 * 60 },
+        slept_us: if number.is_multiple_of(5) { 0 } else { 400 + number % 7 * 60 },
         phases: Phases {
             signals: 0.1,
             serve: 8.0 * busy,
-            accept: if number % 4 == 0 { 22.0 } else { 0.4 },
+            accept: if number.is_multiple_of(4) { 22.0 } else { 0.4 },
             expire: 0.2,
             reap: 0.9 * busy,
             status: 1.5,
@@ -239,7 +239,7 @@ pub(crate) fn turn(number: u64) -> Turn {
         },
         events,
         visits: events,
-        accepted: u32::from(number % 4 == 0),
+        accepted: u32::from(number.is_multiple_of(4)),
         reaped: u32::from(number % 4 == 1),
         woken_by: match number % 5 {
             0 => WokenBy::WorkLeft,

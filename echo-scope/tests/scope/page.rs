@@ -18,7 +18,7 @@ use crate::follow::life;
 use crate::scope::{Scope, scope};
 
 pub(crate) const WIDE: Look = Look { width: 1600, height: 1000, is_dark: false };
-/// Keys in WebDriver's table.
+/// Keys in the driver's table.
 const ENTER: char = '\u{e007}';
 const LEFT: char = '\u{e012}';
 const NARROW: Look = Look { width: 375, height: 800, is_dark: false };
