@@ -66,14 +66,28 @@ impl Drop for Clients {
     }
 }
 
+/// Clients of every kind: some that come and go, some that wait in a message, and one that does not read.
+struct Crowd {
+    _clients: Clients,
+    _halves: Vec<Peer>,
+    _stuck: StuckPeer,
+}
+
+impl Crowd {
+    fn of(server: &Server) -> Crowd {
+        let stuck = StuckPeer::connect(server);
+        let mut halves = Peer::connect_many(server.port, 3);
+        all_send(&mut halves, "half a");
+        Crowd { _clients: Clients::of(server.port), _halves: halves, _stuck: stuck }
+    }
+}
+
 #[test]
 fn a_real_server_under_load_is_seen() {
     let real = Real::start();
     let Some((browser, _scope)) = show(&real.status, WIDE) else { return };
-    let stuck = StuckPeer::connect(&real.server);
-    let mut halves = Peer::connect_many(real.server.port, 3);
-    all_send(&mut halves, "half a");
-    let clients = Clients::of(real.server.port);
+    browser.until_text("#who", "serving 127.0.0.1:");
+    let crowd = Crowd::of(&real.server);
     browser.until_text("#states .rate.used", "/s");
     wait_until_all_move(&browser);
     browser.until_text("#states .words", "3 with a part of a message, 1 flushing");
@@ -84,7 +98,7 @@ fn a_real_server_under_load_is_seen() {
         browser.until_text("#follow tbody", text);
     }
     save(&browser, "real");
-    drop((clients, stuck, halves));
+    drop(crowd);
     browser.until_text("#states .words", "0 connections are open");
     assert_no_complaint(&browser);
     real.server.terminate().assert_left_with(0);
