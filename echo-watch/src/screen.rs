@@ -1,0 +1,397 @@
+//! The whole picture of a server, as lines that fit a terminal.
+//!
+//! Pure: frames and a size in, lines out. Where the rows do not suffice, what matters least goes first.
+
+use std::time::Duration;
+
+use echo_status::{Accepting, Closed, Measured, Phase, Tally, Turn, WokenBy};
+
+use crate::figures::{self, SECOND_US, bytes, count, mean, plain, scaled, share, time};
+use crate::history::{History, length_us, named};
+use crate::notes::notes;
+use crate::text::{Cell, Line, Tone, flow, wrapped};
+
+/// A terminal's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+/// What the view hears of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Contact {
+    /// Frames come.
+    Live,
+    /// No frame has come for so long, but the connection is there.
+    Silent(Duration),
+    /// There is no connection any more, for so long, and why.
+    Gone(Duration, String),
+}
+
+/// A part of the picture; a lower rank matters more.
+struct Block {
+    rank: u8,
+    lines: Vec<Line>,
+}
+
+const LABEL_COLUMNS: usize = 13;
+const BAR_COLUMNS: usize = 20;
+const CALL_COLUMNS: usize = 32;
+/// How many turns are shown, where there is room.
+const TURNS_MAX: usize = 12;
+const TURNS_HEADING: [&str; 2] = [
+    "",
+    "turn           slept      took  events  served  accepted  reaped  woken by   \
+     its phases: s serve, a accept, r reap, l log",
+];
+/// The phases of the longest turn that is shown.
+const STRIP_COLUMNS: usize = 40;
+const NOTE_MARK: &str = "!  ";
+
+/// The picture: at most as many lines as the terminal has rows, none wider than its columns.
+pub(crate) fn draw(history: &History, contact: &Contact, size: Size) -> Vec<Line> {
+    let Size { columns, rows } = size;
+    let mut blocks = vec![
+        Block { rank: 0, lines: vec![heading(history, contact, columns)] },
+        Block { rank: 1, lines: drain(history, columns) },
+        Block { rank: 3, lines: open(history, columns) },
+        Block { rank: 4, lines: states(history, columns) },
+        Block { rank: 7, lines: in_all(history, columns) },
+        Block { rank: 12, lines: closed(history, columns) },
+        Block { rank: 5, lines: second(history, columns) },
+        Block { rank: 9, lines: woken(history, columns) },
+        Block { rank: 6, lines: length(history, columns) },
+        Block { rank: 11, lines: phases(history, columns) },
+        Block { rank: 10, lines: calls(history, columns) },
+    ];
+    let notes = explanations(history, contact, columns).into_iter().enumerate();
+    blocks
+        .extend(notes.map(|(place, lines)| Block { rank: if place == 0 { 2 } else { 8 }, lines }));
+    let mut lines = chosen(blocks, rows);
+    lines.extend(turns(history, Size { columns, rows: rows - lines.len() }));
+    lines.into_iter().map(|line| line.cut(columns)).collect()
+}
+
+/// The lines of those blocks that fit, in the order in which they came. None is shown in part.
+fn chosen(mut blocks: Vec<Block>, rows: usize) -> Vec<Line> {
+    let mut by_rank: Vec<&mut Block> = blocks.iter_mut().collect();
+    by_rank.sort_by_key(|block| block.rank);
+    let mut room = rows;
+    for block in by_rank {
+        match room.checked_sub(block.lines.len()) {
+            Some(left) => room = left,
+            None => block.lines.clear(),
+        }
+    }
+    blocks.into_iter().flat_map(|block| block.lines).collect()
+}
+
+fn heading(history: &History, contact: &Contact, columns: usize) -> Line {
+    let now = history.now();
+    let (tone, phase) = match (contact, now.phase) {
+        (Contact::Gone(..), _) => (Tone::Bad, "GONE"),
+        (Contact::Silent(_), _) => (Tone::Bad, "SILENT"),
+        (Contact::Live, Phase::Running) => (Tone::Good, "RUNNING"),
+        (Contact::Live, Phase::Draining) => (Tone::Warning, "DRAINING"),
+        (Contact::Live, Phase::Stopped) => (Tone::Warning, "STOPPED"),
+    };
+    let cells = vec![
+        Cell::of(
+            Line::new(Tone::Strong, format!("echo-reactor {}", plain(&now.server.version))),
+            0,
+        ),
+        Cell::of(Line::new(tone, phase), 8),
+        Cell::new("up", time(now.uptime_us), 9),
+        Cell::new("on", plain(&now.server.address), 0),
+    ];
+    let line = flow("", 0, cells, columns).swap_remove(0);
+    let leave = "Ctrl-C leaves";
+    match columns.checked_sub(leave.len()) {
+        Some(column) if column > line.width() => line.padded(column).with(Tone::Faint, leave),
+        _ => line,
+    }
+}
+
+fn open(history: &History, columns: usize) -> Vec<Line> {
+    let now = history.now();
+    let (open, maximum) = (now.open.total, now.server.connections_max);
+    let accepting = match now.accepting {
+        Accepting::Waiting => "waiting",
+        Accepting::Ready => "ready",
+        Accepting::Full => "full",
+        Accepting::Exhausted => "exhausted",
+        Accepting::Closed => "closed",
+    };
+    let cells = vec![
+        Cell::new("", format!("{} of {}", count(open), count(maximum)), 14),
+        Cell::new("", bar(open, maximum), BAR_COLUMNS),
+        Cell::new("accepting:", accepting, 0),
+    ];
+    flow("open", LABEL_COLUMNS, cells, columns)
+}
+
+/// `########............`: something is seen as soon as there is something.
+fn bar(part: u64, whole: u64) -> String {
+    let width = BAR_COLUMNS as u64;
+    let filled = scaled(part, width, whole).clamp(u64::from(part > 0), width);
+    (0..width).map(|place| if place < filled { '#' } else { '.' }).collect()
+}
+
+fn states(history: &History, columns: usize) -> Vec<Line> {
+    let open = &history.now().open;
+    let flushing = match open.flushing {
+        0 => "0".to_owned(),
+        flushing => format!("{} ({} wait)", count(flushing), bytes(open.waiting_bytes)),
+    };
+    let cells = vec![
+        Cell::new("idle", count(open.idle), 9),
+        Cell::new("mid-message", count(open.mid_message), 15),
+        Cell::new("flushing", flushing, 26),
+        Cell::new("lingering", count(open.lingering), 0),
+    ];
+    flow("  now", LABEL_COLUMNS, cells, columns)
+}
+
+/// The way out, and how much of its time is over.
+fn drain(history: &History, columns: usize) -> Vec<Line> {
+    let Some(drain) = &history.now().drain else { return Vec::new() };
+    let queue = if drain.listener_is_closed { "closed" } else { "being emptied" };
+    let cells = vec![
+        Cell::new("", format!("{} of {}", time(drain.us), time(drain.timeout_us)), 20),
+        Cell::new("", bar(drain.us, drain.timeout_us), BAR_COLUMNS),
+        Cell::new("queue", queue, 0),
+    ];
+    flow("drain", LABEL_COLUMNS, cells, columns)
+}
+
+fn in_all(history: &History, columns: usize) -> Vec<Line> {
+    let now = history.now();
+    let mut cells = vec![
+        Cell::new("accepted", count(now.tally.accepted), 17),
+        Cell::new("closed", count(now.tally.closed.sum()), 15),
+    ];
+    if now.log_waiting_bytes > 0 {
+        cells.push(Cell::new("log that waits", bytes(now.log_waiting_bytes), 0));
+    }
+    flow("in all", LABEL_COLUMNS, cells, columns)
+}
+
+fn closed(history: &History, columns: usize) -> Vec<Line> {
+    let Closed {
+        answered,
+        peer_closed,
+        reset,
+        failed,
+        too_long,
+        message_timeout,
+        idle_timeout,
+        drained,
+        aborted,
+    } = history.now().tally.closed;
+    let reasons = [
+        ("answered", answered),
+        ("peer", peer_closed),
+        ("reset", reset),
+        ("failed", failed),
+        ("too long", too_long),
+        ("slow", message_timeout),
+        ("idle", idle_timeout),
+        ("drained", drained),
+        ("aborted", aborted),
+    ];
+    let seen = reasons.into_iter().filter(|(_, number)| *number > 0);
+    let cells: Vec<Cell> = seen.map(|(name, number)| Cell::new(name, count(number), 0)).collect();
+    if cells.is_empty() { Vec::new() } else { flow("  closed by", LABEL_COLUMNS, cells, columns) }
+}
+
+fn second(history: &History, columns: usize) -> Vec<Line> {
+    if !history.has_rates() {
+        let cells = vec![Cell::new(
+            "",
+            "the first frame: what happens in a second is seen in the next ones",
+            0,
+        )];
+        return flow("one second", LABEL_COLUMNS, cells, columns);
+    }
+    let turns = history.grown(|tally| tally.turns);
+    let events = history.grown(|tally| {
+        let events = &tally.events;
+        events.connection + events.listener + events.status + events.stale
+    });
+    let bytes_in = rate_of_bytes(history, |tally| tally.bytes_in);
+    let bytes_out = rate_of_bytes(history, |tally| tally.bytes_out);
+    let events_a_second = figures::a_second(events, history.window_us());
+    let cells = vec![
+        Cell::new("turns", history.a_second(|tally| tally.turns), 12),
+        Cell::new("events", format!("{events_a_second} ({} a turn)", mean(events, turns)), 26),
+        Cell::new("messages", history.a_second(|tally| tally.messages), 16),
+        Cell::new("in", bytes_in, 10),
+        Cell::new("out", bytes_out, 0),
+    ];
+    flow("one second", LABEL_COLUMNS, cells, columns)
+}
+
+fn rate_of_bytes(history: &History, count: impl Fn(&Tally) -> u64) -> String {
+    bytes(scaled(history.grown(count), SECOND_US, history.window_us()))
+}
+
+fn woken(history: &History, columns: usize) -> Vec<Line> {
+    if !history.has_rates() {
+        return Vec::new();
+    }
+    let mut cells = vec![
+        Cell::new("events", history.a_second(|tally| tally.woken.by_event), 13),
+        Cell::new("deadline", history.a_second(|tally| tally.woken.by_deadline), 11),
+        Cell::new("work left over", history.a_second(|tally| tally.woken.by_work_left), 17),
+    ];
+    if let Some(Measured { us, asleep_us, .. }) = history.now().last_second {
+        cells.push(Cell::new("asleep", share(asleep_us, us), 0));
+    }
+    flow("woken by", LABEL_COLUMNS, cells, columns)
+}
+
+fn length(history: &History, columns: usize) -> Vec<Line> {
+    let Some(measured) = &history.now().last_second else { return Vec::new() };
+    let cells = vec![
+        Cell::new("median", time(measured.turn_us.median), 14),
+        Cell::new("99 %", time(measured.turn_us.p99), 13),
+        Cell::new("longest", time(measured.turn_us.max), 16),
+        Cell::new("most events", count(measured.events.max), 0),
+    ];
+    flow("a turn", LABEL_COLUMNS, cells, columns)
+}
+
+fn phases(history: &History, columns: usize) -> Vec<Line> {
+    let Some(measured) = &history.now().last_second else { return Vec::new() };
+    let a_turn = |us: u64| count(us.checked_div(measured.turns).unwrap_or(0));
+    let cells =
+        named(&measured.phases).map(|(name, us)| Cell::new(name, a_turn(us), name.len() + 4));
+    flow("  phases, us", LABEL_COLUMNS, cells.into(), columns)
+}
+
+fn calls(history: &History, columns: usize) -> Vec<Line> {
+    if !history.has_rates() {
+        return Vec::new();
+    }
+    let cells = vec![
+        call(history, "recv", |tally| tally.reads, "found nothing", |tally| tally.reads_empty),
+        call(history, "send", |tally| tally.sends, "short", |tally| tally.sends_short),
+        call(history, "accept4", accepts, "found nothing", |tally| tally.accepts_empty),
+        Cell::new("close", history.a_second(|tally| tally.closed.sum()), 0),
+    ];
+    flow("calls", LABEL_COLUMNS, cells, columns)
+}
+
+fn accepts(tally: &Tally) -> u64 {
+    tally.accepted + tally.accepts_empty + tally.accepts_failed
+}
+
+fn call(
+    history: &History,
+    name: &str,
+    made: impl Fn(&Tally) -> u64,
+    what: &str,
+    in_vain: impl Fn(&Tally) -> u64,
+) -> Cell {
+    let value = format!("{} ({} {what})", history.a_second(made), history.a_second(in_vain));
+    Cell::new(name, value, CALL_COLUMNS)
+}
+
+/// The lines with `!`, those of one note together.
+fn explanations(history: &History, contact: &Contact, columns: usize) -> Vec<Vec<Line>> {
+    let (tone, contact) = match contact {
+        Contact::Live => (Tone::Warning, None),
+        Contact::Silent(duration) => {
+            let duration = time_of(*duration);
+            let text = format!(
+                "no frame for {duration}: the server is stopped, busy in one turn, or cut off"
+            );
+            (Tone::Bad, Some(text))
+        }
+        Contact::Gone(duration, why) => {
+            let (duration, why) = (time_of(*duration), plain(why));
+            let text = format!(
+                "the server is gone for {duration} ({why}): this view goes on when it is back"
+            );
+            (Tone::Bad, Some(text))
+        }
+    };
+    let lines = |tone: Tone, sentence: &str| {
+        let lines = wrapped(NOTE_MARK, sentence, columns);
+        lines.into_iter().map(|line| Line::new(tone, line)).collect()
+    };
+    match contact {
+        Some(text) => vec![lines(tone, &text)],
+        None => notes(history).iter().map(|note| lines(tone, &note.sentence)).collect(),
+    }
+}
+
+fn time_of(duration: Duration) -> String {
+    time(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The newest turns, one a line, the newest last; none where they do not fit.
+fn turns(history: &History, size: Size) -> Vec<Line> {
+    let room = size.rows.saturating_sub(TURNS_HEADING.len()).min(TURNS_MAX);
+    let mut newest: Vec<&Turn> = history.turns().rev().take(room).collect();
+    newest.reverse();
+    let Some(longest_us) = newest.iter().map(|turn| length_us(turn)).max() else {
+        return Vec::new();
+    };
+    let headings = TURNS_HEADING.map(|heading| Line::new(Tone::Faint, heading));
+    let turns = newest.into_iter().map(|turn| {
+        let columns = Line::new(Tone::Plain, turn_columns(turn));
+        let has_room = size.columns >= columns.width() + STRIP_COLUMNS;
+        columns.with(Tone::Plain, if has_room { strip(turn, longest_us) } else { String::new() })
+    });
+    headings.into_iter().chain(turns).collect()
+}
+
+fn turn_columns(turn: &Turn) -> String {
+    let woken_by = match turn.woken_by {
+        WokenBy::Event => "event",
+        WokenBy::Deadline => "deadline",
+        WokenBy::WorkLeft => "work left",
+    };
+    format!(
+        "{:<11}{:>9}{:>10}{:>8}{:>8}{:>10}{:>8}  {woken_by:<9}  ",
+        count(turn.number),
+        time(turn.slept_us),
+        time(length_us(turn)),
+        count(turn.events.into()),
+        count(turn.visits.into()),
+        count(turn.accepted.into()),
+        count(turn.reaped.into()),
+    )
+}
+
+/// A turn as letters, each phase as long as it took: `sssssar`.
+fn strip(turn: &Turn, longest_us: u64) -> String {
+    let letters = |(name, us): (&str, u64)| {
+        let letter = if name == "signals" { "i" } else { &name[..1] };
+        let number = scaled(us, STRIP_COLUMNS as u64, longest_us);
+        letter.repeat(usize::try_from(number).unwrap_or(0).min(STRIP_COLUMNS))
+    };
+    named(&turn.phases).map(letters).concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::busy;
+
+    fn shown(history: &History, columns: usize, rows: usize) -> String {
+        let lines = draw(history, &Contact::Live, Size { columns, rows });
+        let lines: Vec<String> =
+            lines.iter().map(|line| line.painted(false).trim_end().to_owned()).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn look() {
+        for (c, r) in [(80, 24), (200, 50), (40, 10)] {
+            println!("{c}x{r}\n{}\n", shown(&busy(), c, r));
+        }
+    }
+}
