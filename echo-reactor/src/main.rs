@@ -43,7 +43,8 @@ fn run() -> Result<ExitCode, ExitCode> {
     // Signals come first: PID 1 of a container does not get a signal that it has no handler for.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start(&PROGRAM, examine)?;
-    logger::init(&settings.log.level, Target::Pipe(Box::new(log.clone())));
+    let target = Target::Pipe(Box::new(log.clone()));
+    logger::init(&settings.log.level, settings.log.format, target);
     finish_log_on_panic(log.clone());
     let code = serve(linux, &settings);
     log.finish();

@@ -69,8 +69,8 @@ impl MessageLog {
             self.peer_text = peer.to_string();
         }
         match self.framing {
-            Framing::Line => log_events::message_received(&self.peer_text, bytes),
-            Framing::Stream => log_events::bytes_received(&self.peer_text, bytes),
+            Framing::Line => log_events::message_received(peer, &self.peer_text, bytes),
+            Framing::Stream => log_events::bytes_received(peer, &self.peer_text, bytes),
         }
     }
 

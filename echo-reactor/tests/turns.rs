@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use echo_common::logger::{self, Filter, Target};
+use echo_common::logger::{self, Filter, Format, Target};
 use echo_reactor::config::{Config, Framing, Service};
 use echo_reactor::deadlines::Moment;
 use echo_reactor::kernel::Kernel;
@@ -160,7 +160,7 @@ fn loads() -> Vec<Load> {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "only a release build is held to it")]
 fn no_turn_is_long_and_no_drain_is_late() {
-    logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
+    logger::init(&Filter::default(), Format::Text, Target::Pipe(Box::new(io::sink())));
     let mut wait_beside_large_lines = None;
     for load in loads() {
         // A busy machine takes its processors and caches away now and then, but not three times.
