@@ -73,13 +73,14 @@ impl History {
 }
 
 /// The phases of a turn by their names, in their order.
-pub(crate) fn named(phases: &Phases) -> [(&'static str, u64); 6] {
+pub(crate) fn named(phases: &Phases) -> [(&'static str, u64); 7] {
     [
         ("signals", phases.signals),
         ("serve", phases.serve),
         ("accept", phases.accept),
         ("expire", phases.expire),
         ("reap", phases.reap),
+        ("status", phases.status),
         ("log", phases.log),
     ]
     .map(|(name, us)| (name, figures::whole(us)))
@@ -87,8 +88,8 @@ pub(crate) fn named(phases: &Phases) -> [(&'static str, u64); 6] {
 
 /// How long a turn took, without its sleep.
 pub(crate) fn length_us(turn: &Turn) -> u64 {
-    let Phases { signals, serve, accept, expire, reap, log } = turn.phases;
-    figures::whole(signals + serve + accept + expire + reap + log)
+    let Phases { signals, serve, accept, expire, reap, status, log } = turn.phases;
+    figures::whole(signals + serve + accept + expire + reap + status + log)
 }
 
 #[cfg(test)]

@@ -247,142 +247,144 @@ mod tests {
         notes(history).iter().map(|note| note.word).collect()
     }
 
-    /// Each rule, by a second in which it has something to say, and by one in which it just has not.
+    /// Each rule, by a second in which it has something to say, what that is, and a second in which it just
+    /// has not.
+    const TABLE: [(&str, Change, &str, Change); 20] = [
+        (
+            "drain",
+            |frame| {
+                frame.phase = Phase::Draining;
+                frame.drain = Some(a_drain(None));
+                frame.drain.as_mut().unwrap().listener_is_closed = true;
+            },
+            "SIGTERM: 3 connections may still be owed a reply; 34.0 ms of drain_timeout 700.0 ms are over",
+            |_| (),
+        ),
+        (
+            "exhausted",
+            |frame| frame.accepting = Accepting::Exhausted,
+            "the kernel has no descriptor or no memory for one more connection: accepting pauses, and goes on by itself",
+            |frame| frame.accepting = Accepting::Ready,
+        ),
+        (
+            "full",
+            |frame| frame.accepting = Accepting::Full,
+            "1,000 connections are open, which is connections_max: others wait in the kernel's queue until one closes",
+            |frame| frame.open.total = 999,
+        ),
+        (
+            "back-pressure",
+            |frame| {
+                frame.open.flushing = 21;
+                frame.open.waiting_bytes = 1_400_000;
+            },
+            "21 connections wait for room to send 1.3 MiB: nothing is read from them meanwhile (back-pressure)",
+            |frame| frame.open.mid_message = 21,
+        ),
+        (
+            "long turn",
+            |frame| {
+                frame.turns = vec![turn(1, 80), turn(2, 1_000), turn(3, 90)];
+                frame.turns[1].events = 1_024;
+                frame.turns[1].phases.accept = 200.0;
+            },
+            "a turn took 1.2 ms, 1.0 ms of it to serve, with 1,024 events: all others waited for its end",
+            |frame| frame.turns = vec![turn(1, 80), turn(2, 999)],
+        ),
+        (
+            "log dropped",
+            |frame| frame.tally.log.dropped = 1,
+            "1 line dropped from the log: its reader is too slow or its disk full, and the loop does not wait",
+            |frame| frame.log_waiting_bytes = 1_000,
+        ),
+        (
+            "busy",
+            |frame| {
+                let phases = Phases { serve: 7e5, accept: 2e5, ..Phases::default() };
+                let us = 1_000_000;
+                frame.last_second =
+                    Some(Measured { us, asleep_us: 99_000, phases, ..Measured::default() });
+            },
+            "the loop slept 9 % of the second: this is what one thread can do; most of it went to serve",
+            |frame| {
+                let us = 1_000_000;
+                frame.last_second =
+                    Some(Measured { us, asleep_us: 100_000, ..Measured::default() });
+            },
+        ),
+        ("full wait", |frame| frame.tally.budgets.events = 1, FULL_WAIT, |_| ()),
+        ("visit budget", |frame| frame.tally.budgets.visit = 1, VISIT_BUDGET, |_| ()),
+        ("serve budget", |frame| frame.tally.budgets.serve = 1, SERVE_BUDGET, |_| ()),
+        ("accept budget", |frame| frame.tally.budgets.accept = 1, ACCEPT_BUDGET, |_| ()),
+        (
+            "expire budget",
+            |frame| frame.tally.budgets.expire = 1_200,
+            "more deadlines came due than one turn may check: the rest followed a turn later (1,200 times)",
+            |frame| frame.tally.deadlines.checked = 1_200,
+        ),
+        (
+            "lingering",
+            |frame| frame.open.lingering = 1,
+            "1 connection lingers: all is sent, and what still comes is thrown away, so that no reset destroys the reply",
+            |frame| frame.open.idle = 1,
+        ),
+        (
+            "timeouts",
+            |frame| {
+                frame.tally.closed.idle_timeout = 2;
+                frame.tally.closed.message_timeout = 1;
+            },
+            "3 connections were closed: 2 without a byte for idle_timeout, 1 with a message slower than message_timeout",
+            |frame| frame.tally.closed.answered = 3,
+        ),
+        (
+            "too long",
+            |frame| frame.tally.closed.too_long = 1,
+            "1 connection was closed: a message was longer than message_max_bytes",
+            |frame| frame.tally.closed.reset = 1,
+        ),
+        (
+            "empty reads",
+            |frame| {
+                frame.tally.reads = 100;
+                frame.tally.reads_empty = 5;
+            },
+            "5 of 100 reads found nothing: readiness is a hint, and only the read tells",
+            |frame| {
+                frame.tally.reads = 100;
+                frame.tally.reads_empty = 4;
+            },
+        ),
+        (
+            "stale events",
+            |frame| frame.tally.events.stale = 2,
+            "2 events came for connections that had gone: harmless, because slots are freed behind the last event",
+            |frame| frame.tally.events.connection = 2,
+        ),
+        (
+            "left out",
+            |frame| frame.tally.log.left_out = 2_000,
+            "2,000 lines left out of the log: more messages than log.message_lines_per_second",
+            |frame| frame.tally.messages = 2_000,
+        ),
+        (
+            "slow reader",
+            |frame| frame.frames_lost = 3,
+            "this view lost 3 frames, because it read too slowly: the counts are right, turns are missing",
+            |_| (),
+        ),
+        (
+            "quiet",
+            |frame| frame.tally.events.status = 4,
+            "nobody sends: the loop sleeps in epoll_wait, and only this view's frames wake it",
+            |frame| frame.tally.sends = 1,
+        ),
+    ];
+
     #[test]
     fn each_rule_says_what_it_sees_and_nothing_else() {
-        let table: [(&str, Change, &str, Change); 20] = [
-            (
-                "drain",
-                |frame| {
-                    frame.phase = Phase::Draining;
-                    frame.drain = Some(a_drain(None));
-                    frame.drain.as_mut().unwrap().listener_is_closed = true;
-                },
-                "SIGTERM: 3 connections may still be owed a reply; 34.0 ms of drain_timeout 700.0 ms are over",
-                |_| (),
-            ),
-            (
-                "exhausted",
-                |frame| frame.accepting = Accepting::Exhausted,
-                "the kernel has no descriptor or no memory for one more connection: accepting pauses, and goes on by itself",
-                |frame| frame.accepting = Accepting::Ready,
-            ),
-            (
-                "full",
-                |frame| frame.accepting = Accepting::Full,
-                "1,000 connections are open, which is connections_max: others wait in the kernel's queue until one closes",
-                |frame| frame.open.total = 999,
-            ),
-            (
-                "back-pressure",
-                |frame| {
-                    frame.open.flushing = 21;
-                    frame.open.waiting_bytes = 1_400_000;
-                },
-                "21 connections wait for room to send 1.3 MiB: nothing is read from them meanwhile (back-pressure)",
-                |frame| frame.open.mid_message = 21,
-            ),
-            (
-                "long turn",
-                |frame| {
-                    frame.turns = vec![turn(1, 80), turn(2, 1_000), turn(3, 90)];
-                    frame.turns[1].events = 1_024;
-                    frame.turns[1].phases.accept = 200.0;
-                },
-                "a turn took 1.2 ms, 1.0 ms of it to serve, with 1,024 events: all others waited for its end",
-                |frame| frame.turns = vec![turn(1, 80), turn(2, 999)],
-            ),
-            (
-                "log dropped",
-                |frame| frame.tally.log.dropped = 1,
-                "1 line dropped from the log: its reader is too slow or its disk full, and the loop does not wait",
-                |frame| frame.log_waiting_bytes = 1_000,
-            ),
-            (
-                "busy",
-                |frame| {
-                    let phases = Phases { serve: 7e5, accept: 2e5, ..Phases::default() };
-                    let us = 1_000_000;
-                    frame.last_second =
-                        Some(Measured { us, asleep_us: 99_000, phases, ..Measured::default() });
-                },
-                "the loop slept 9 % of the second: this is what one thread can do; most of it went to serve",
-                |frame| {
-                    let us = 1_000_000;
-                    frame.last_second =
-                        Some(Measured { us, asleep_us: 100_000, ..Measured::default() });
-                },
-            ),
-            ("full wait", |frame| frame.tally.budgets.events = 1, FULL_WAIT, |_| ()),
-            ("visit budget", |frame| frame.tally.budgets.visit = 1, VISIT_BUDGET, |_| ()),
-            ("serve budget", |frame| frame.tally.budgets.serve = 1, SERVE_BUDGET, |_| ()),
-            ("accept budget", |frame| frame.tally.budgets.accept = 1, ACCEPT_BUDGET, |_| ()),
-            (
-                "expire budget",
-                |frame| frame.tally.budgets.expire = 1_200,
-                "more deadlines came due than one turn may check: the rest followed a turn later (1,200 times)",
-                |frame| frame.tally.deadlines.checked = 1_200,
-            ),
-            (
-                "lingering",
-                |frame| frame.open.lingering = 1,
-                "1 connection lingers: all is sent, and what still comes is thrown away, so that no reset destroys the reply",
-                |frame| frame.open.idle = 1,
-            ),
-            (
-                "timeouts",
-                |frame| {
-                    frame.tally.closed.idle_timeout = 2;
-                    frame.tally.closed.message_timeout = 1;
-                },
-                "3 connections were closed: 2 without a byte for idle_timeout, 1 with a message slower than message_timeout",
-                |frame| frame.tally.closed.answered = 3,
-            ),
-            (
-                "too long",
-                |frame| frame.tally.closed.too_long = 1,
-                "1 connection was closed: a message was longer than message_max_bytes",
-                |frame| frame.tally.closed.reset = 1,
-            ),
-            (
-                "empty reads",
-                |frame| {
-                    frame.tally.reads = 100;
-                    frame.tally.reads_empty = 5;
-                },
-                "5 of 100 reads found nothing: readiness is a hint, and only the read tells",
-                |frame| {
-                    frame.tally.reads = 100;
-                    frame.tally.reads_empty = 4;
-                },
-            ),
-            (
-                "stale events",
-                |frame| frame.tally.events.stale = 2,
-                "2 events came for connections that had gone: harmless, because slots are freed behind the last event",
-                |frame| frame.tally.events.connection = 2,
-            ),
-            (
-                "left out",
-                |frame| frame.tally.log.left_out = 2_000,
-                "2,000 lines left out of the log: more messages than log.message_lines_per_second",
-                |frame| frame.tally.messages = 2_000,
-            ),
-            (
-                "slow reader",
-                |frame| frame.frames_lost = 3,
-                "this view lost 3 frames, because it read too slowly: the counts are right, turns are missing",
-                |_| (),
-            ),
-            (
-                "quiet",
-                |frame| frame.tally.events.status = 4,
-                "nobody sends: the loop sleeps in epoll_wait, and only this view's frames wake it",
-                |frame| frame.tally.sends = 1,
-            ),
-        ];
-        assert_eq!(table.each_ref().map(|row| row.0), RULES.each_ref().map(|rule| rule.0));
-        for (word, change, sentence, other) in table {
+        assert_eq!(TABLE.each_ref().map(|row| row.0), RULES.each_ref().map(|rule| rule.0));
+        for (word, change, sentence, other) in TABLE {
             let said = notes(&second(change));
             let of_word: Vec<_> = said.iter().filter(|note| note.word == word).collect();
             assert_eq!(of_word.len(), 1, "{word}: {said:?}");

@@ -141,6 +141,7 @@ fn load(frame: &mut Frame, seconds: u64) {
             accept: 9_632.0,
             expire: 240.0,
             reap: 2_408.0,
+            status: 700.0,
             log: 3_612.0,
         },
         turn_us: Percentiles { median: 84, p99: 611, max: 2_100 },

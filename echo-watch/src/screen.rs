@@ -29,6 +29,23 @@ pub(crate) enum Contact {
     Gone(Duration, String),
 }
 
+impl Contact {
+    /// What it means, unless all is well.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        match self {
+            Contact::Live => None,
+            Contact::Silent(_) => Some(
+                "no frame comes: the server is stopped, or busy in one turn, or cut off".to_owned(),
+            ),
+            Contact::Gone(_, why) => Some(Contact::gone_sentence(why)),
+        }
+    }
+
+    pub(crate) fn gone_sentence(why: &str) -> String {
+        format!("the server is gone ({}): this view goes on when it is back", plain(why))
+    }
+}
+
 /// A part of the picture; a lower rank matters more.
 struct Block {
     rank: u8,
@@ -43,7 +60,7 @@ const TURNS_MAX: usize = 12;
 const TURNS_HEADING: [&str; 2] = [
     "",
     "turn           slept      took  events  served  accepted  reaped  woken by   \
-     its phases: s serve, a accept, r reap, l log",
+     its phases: s serve, a accept, r reap, t status, l log",
 ];
 /// The phases of the longest turn that is shown.
 const STRIP_COLUMNS: usize = 40;
@@ -90,11 +107,11 @@ fn chosen(mut blocks: Vec<Block>, rows: usize) -> Vec<Line> {
 fn heading(history: &History, contact: &Contact, columns: usize) -> Line {
     let now = history.now();
     let (tone, phase) = match (contact, now.phase) {
-        (Contact::Gone(..), _) => (Tone::Bad, "GONE"),
-        (Contact::Silent(_), _) => (Tone::Bad, "SILENT"),
-        (Contact::Live, Phase::Running) => (Tone::Good, "RUNNING"),
-        (Contact::Live, Phase::Draining) => (Tone::Warning, "DRAINING"),
-        (Contact::Live, Phase::Stopped) => (Tone::Warning, "STOPPED"),
+        (Contact::Gone(duration, _), _) => (Tone::Bad, format!("GONE for {}", time_of(*duration))),
+        (Contact::Silent(duration), _) => (Tone::Bad, format!("SILENT for {}", time_of(*duration))),
+        (Contact::Live, Phase::Running) => (Tone::Good, "RUNNING".to_owned()),
+        (Contact::Live, Phase::Draining) => (Tone::Warning, "DRAINING".to_owned()),
+        (Contact::Live, Phase::Stopped) => (Tone::Warning, "STOPPED".to_owned()),
     };
     let cells = vec![
         Cell::of(
@@ -265,8 +282,9 @@ fn length(history: &History, columns: usize) -> Vec<Line> {
 fn phases(history: &History, columns: usize) -> Vec<Line> {
     let Some(measured) = &history.now().last_second else { return Vec::new() };
     let a_turn = |us: u64| count(us.checked_div(measured.turns).unwrap_or(0));
-    let cells =
-        named(&measured.phases).map(|(name, us)| Cell::new(name, a_turn(us), name.len() + 4));
+    let cells = named(&measured.phases).map(|(name, us)| {
+        Cell::new(name, a_turn(us), name.len() + if name == "serve" { 3 } else { 2 })
+    });
     flow("  phases, us", LABEL_COLUMNS, cells.into(), columns)
 }
 
@@ -300,31 +318,15 @@ fn call(
 
 /// The lines with `!`, those of one note together.
 fn explanations(history: &History, contact: &Contact, columns: usize) -> Vec<Vec<Line>> {
-    let (tone, contact) = match contact {
-        Contact::Live => (Tone::Warning, None),
-        Contact::Silent(duration) => {
-            let duration = time_of(*duration);
-            let text = format!(
-                "no frame for {duration}: the server is stopped, busy in one turn, or cut off"
-            );
-            (Tone::Bad, Some(text))
-        }
-        Contact::Gone(duration, why) => {
-            let (duration, why) = (time_of(*duration), plain(why));
-            let text = format!(
-                "the server is gone for {duration} ({why}): this view goes on when it is back"
-            );
-            (Tone::Bad, Some(text))
-        }
-    };
     let lines = |tone: Tone, sentence: &str| {
         let lines = wrapped(NOTE_MARK, sentence, columns);
         lines.into_iter().map(|line| Line::new(tone, line)).collect()
     };
-    match contact {
-        Some(text) => vec![lines(tone, &text)],
-        None => notes(history).iter().map(|note| lines(tone, &note.sentence)).collect(),
+    if let Some(sentence) = contact.sentence() {
+        // What was there before explains nothing now.
+        return vec![lines(Tone::Bad, &sentence)];
     }
+    notes(history).iter().map(|note| lines(Tone::Warning, &note.sentence)).collect()
 }
 
 fn time_of(duration: Duration) -> String {
@@ -369,7 +371,11 @@ fn turn_columns(turn: &Turn) -> String {
 /// A turn as letters, each phase as long as it took: `sssssar`.
 fn strip(turn: &Turn, longest_us: u64) -> String {
     let letters = |(name, us): (&str, u64)| {
-        let letter = if name == "signals" { "i" } else { &name[..1] };
+        let letter = match name {
+            "signals" => "i",
+            "status" => "t",
+            _ => &name[..1],
+        };
         let number = scaled(us, STRIP_COLUMNS as u64, longest_us);
         letter.repeat(usize::try_from(number).unwrap_or(0).min(STRIP_COLUMNS))
     };

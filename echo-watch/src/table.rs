@@ -1,23 +1,74 @@
 //! A line a second, as vmstat prints it: for a file, a pipe, or a terminal that knows no cursor.
 
+use echo_status::Phase;
+
 use crate::figures::{SECOND_US, scaled};
 use crate::history::History;
 use crate::notes::notes;
+use crate::screen::Contact;
 
 /// After so many lines the heading comes again.
-pub(crate) const LINES_PER_HEADING: u64 = 20;
+const LINES_PER_HEADING: u64 = 20;
+/// Four frames are about a second apart, and may be a little less.
+const ABOUT_A_SECOND_US: u64 = 900_000;
 
-pub(crate) const HEADING: &str =
+const HEADING: &str =
     "time        open  flush linger  turns  events messages accepted     KiB idle%   maxus  note";
+
+/// The lines, as they come due.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// Lines since the heading came first.
+    lines: u64,
+    /// A life of the server, and the moment in it from which on the next second counts.
+    since: Option<(u64, u64)>,
+    is_cut_off: bool,
+}
+
+impl Table {
+    /// What is to be printed now: a line, with the heading above it when that is due, or nothing.
+    pub(crate) fn next(&mut self, history: &History, contact: &Contact) -> String {
+        if let Some(sentence) = contact.sentence() {
+            let is_said = std::mem::replace(&mut self.is_cut_off, true);
+            return if is_said { String::new() } else { format!("! {sentence}\n") };
+        }
+        let now = history.now();
+        let (started_us, us) = (now.server.started_unix_us, now.uptime_us);
+        let since = match self.since {
+            Some((same, since)) if same == started_us => since,
+            // The first line of a life waits for a second that it can tell of.
+            _ => us,
+        };
+        let is_due = match now.phase {
+            Phase::Running => us.saturating_sub(since) >= ABOUT_A_SECOND_US,
+            // A drain is short: every frame counts.
+            Phase::Draining | Phase::Stopped => us > since,
+        };
+        self.since = Some((started_us, if is_due { us } else { since }));
+        if !is_due {
+            return String::new();
+        }
+        if std::mem::take(&mut self.is_cut_off) {
+            self.lines = 0;
+        }
+        let heading = self.lines.is_multiple_of(LINES_PER_HEADING).then_some(HEADING);
+        self.lines += 1;
+        let line = line(history, started_us.saturating_add(us));
+        heading.map_or_else(|| format!("{line}\n"), |heading| format!("{heading}\n{line}\n"))
+    }
+}
 
 /// The last second in one line; `unix_us` is the time of day.
 ///
 /// Numbers are plain, so that other programs can read them. A dash stands where nothing is known yet.
-pub(crate) fn line(history: &History, unix_us: u64) -> String {
+fn line(history: &History, unix_us: u64) -> String {
     let now = history.now();
-    let rate = |number: u64| match history.has_rates() {
-        true => scaled(number, SECOND_US, history.window_us()).to_string(),
-        false => "-".to_owned(),
+    let rate = |number: u64| {
+        if history.has_rates() {
+            scaled(number, SECOND_US, history.window_us()).to_string()
+        } else {
+            "-".to_owned()
+        }
     };
     let measured = now.last_second.as_ref();
     let asleep = measured.map_or("-".to_owned(), |second| {
@@ -55,7 +106,66 @@ fn time_of_day(unix_us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use echo_status::Frame;
+
     use crate::samples::{at, busy, second};
+
+    fn frame(uptime_us: u64, phase: Phase) -> Frame {
+        Frame { phase, ..at(uptime_us) }
+    }
+
+    #[test]
+    fn a_line_comes_each_second_and_its_heading_after_twenty() {
+        let mut table = Table::default();
+        let mut history = History::new(at(0));
+        let mut printed = table.next(&history, &Contact::Live);
+        for frames in 1..=21 * 4 {
+            history.add(at(frames * 249_000));
+            printed += &table.next(&history, &Contact::Live);
+            // Nothing has come meanwhile.
+            assert_eq!(table.next(&history, &Contact::Live), "");
+        }
+        let lines: Vec<&str> = printed.lines().collect();
+        let headings: Vec<usize> =
+            (0..lines.len()).filter(|place| lines[*place] == HEADING).collect();
+        assert_eq!((lines.len(), headings), (23, vec![0, 21]));
+    }
+
+    #[test]
+    fn every_frame_of_a_drain_has_its_line() {
+        let mut table = Table::default();
+        let mut history = History::new(at(0));
+        table.next(&history, &Contact::Live);
+        for (us, phase) in
+            [(250_000, Phase::Draining), (500_000, Phase::Draining), (530_000, Phase::Stopped)]
+        {
+            history.add(frame(us, phase));
+            assert!(table.next(&history, &Contact::Live).ends_with('\n'), "{us}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_and_comes_back_is_told_of_once_each() {
+        let mut table = Table::default();
+        let mut history = History::new(at(0));
+        table.next(&history, &Contact::Live);
+        history.add(at(1_000_000));
+        assert_eq!(table.next(&history, &Contact::Live).lines().count(), 2);
+        let gone = Contact::Gone(Duration::ZERO, "connection refused".to_owned());
+        let told = "! the server is gone (connection refused): this view goes on when it is back\n";
+        assert_eq!(table.next(&history, &gone), told);
+        assert_eq!(table.next(&history, &gone), "");
+        let mut restarted = at(0);
+        restarted.server.started_unix_us += 60_000_000;
+        history.add(restarted.clone());
+        assert_eq!(table.next(&history, &Contact::Live), "");
+        history.add(Frame { uptime_us: 1_000_000, ..restarted });
+        assert!(table.next(&history, &Contact::Live).starts_with(HEADING));
+        let silent = Contact::Silent(Duration::ZERO);
+        assert!(table.next(&history, &silent).starts_with("! no frame comes"));
+    }
 
     #[test]
     fn a_line_stands_below_its_heading() {

@@ -1,0 +1,75 @@
+//! Why a view ends before its time, each in one line with what to do about it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::figures::plain;
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Nobody answers at the address.
+    CannotConnect(SocketAddr, io::Error),
+    /// Somebody does, but what came is no line of a status port.
+    NotAStatusPort(SocketAddr, io::Error),
+    /// The lines are those of another version of the server.
+    OtherVersion(u32),
+    /// The connection is there, but no line came in time.
+    Silent(SocketAddr),
+    /// The connection ended before it was done.
+    Lost(io::Error),
+    /// The server is on its way out: the signal.
+    Draining(String),
+    /// The output cannot be written.
+    Output(io::Error),
+    /// The system has no descriptor or no thread left.
+    System(io::Error),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::CannotConnect(address, error) => write!(
+                f,
+                "no status port answers at {address}: {}; is the server running, and is this its \
+                 server.status?",
+                reason(error)
+            ),
+            Trouble::NotAStatusPort(address, error) => write!(
+                f,
+                "what comes from {address} is no frame: {}; is this the address of server.status, \
+                 and not that for clients?",
+                reason(error)
+            ),
+            Trouble::OtherVersion(version) => write!(
+                f,
+                "the server speaks version {version} of the status port, and this program version \
+                 {}: use the same version of both",
+                echo_status::VERSION
+            ),
+            Trouble::Silent(address) => write!(
+                f,
+                "no frame came from {address} within 2 s: the server is stopped, or busy in one turn"
+            ),
+            Trouble::Lost(error) => write!(f, "the server is gone: {}", reason(error)),
+            Trouble::Draining(signal) => {
+                write!(f, "the server is on its way out ({}): it drains", plain(signal))
+            }
+            Trouble::Output(error) => {
+                write!(f, "the output cannot be written: {}", reason(error))
+            }
+            Trouble::System(error) => {
+                write!(f, "no descriptor or no thread is left: {}", reason(error))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// An error in words, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = plain(&error.to_string());
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
