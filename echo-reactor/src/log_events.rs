@@ -37,6 +37,14 @@ pub fn listening(address: SocketAddr) {
     info!(event = "listening", address:%; "Listening on {}", AddressRepr(address));
 }
 
+/// Start: where the status port is.
+pub fn listening_for_watchers(address: SocketAddr) {
+    info!(
+        event = "listening_for_watchers", address:%;
+        "Status port on {}", AddressRepr(address)
+    );
+}
+
 /// Accepting starts, or goes on after a pause.
 pub fn proceed_to_accept() {
     info!(event = "proceed_to_accept"; "Proceed to accept new connections");
@@ -192,9 +200,35 @@ pub fn lines_dropped(count: u64) {
     );
 }
 
+/// A part of the report that a signal asks for. It is logged at every level but off.
+pub fn report(text: &str) {
+    // Not as an error, unless nothing else is shown.
+    let level = [Level::Info, Level::Warn].into_iter().find(|level| log_enabled!(*level));
+    let level = level.unwrap_or(Level::Error);
+    log!(level, event = "report", text; "Report: {text}");
+}
+
 /// The last line of a process that leaves in order.
 pub fn stopped() {
     info!(event = "stopped"; "All sockets closed, server stopped");
+}
+
+/// The last line of a process that could not start, because its status port can't be had.
+pub fn cannot_listen_for_watchers(address: SocketAddr, cause: &io::Error) {
+    let remedy = match cause.kind() {
+        ErrorKind::AddrInUse => "stop what listens there, or set server.status or SERVER_STATUS",
+        ErrorKind::AddrNotAvailable => {
+            "no interface has this address: set server.status or SERVER_STATUS"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: set server.status or SERVER_STATUS"
+        }
+        _ => "set server.status or SERVER_STATUS, off for none",
+    };
+    error!(
+        event = "cannot_listen_for_watchers", address:%, error:% = cause, remedy;
+        "Cannot tell the status on {address}: {cause}; {remedy}"
+    );
 }
 
 /// The last line of a process that could not start.

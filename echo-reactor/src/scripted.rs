@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use crate::deadlines::Moment;
-use crate::kernel::{Kernel, Socket};
+use crate::kernel::{Clock, Kernel, Socket, Wakeup};
 use crate::peer::Peer;
 use crate::signals::Request;
 use crate::source::{Readiness, Source};
@@ -105,10 +106,16 @@ pub(crate) struct ScriptedKernel {
 impl Kernel for ScriptedKernel {
     type Socket = ScriptedSocket;
 
-    fn wait(&mut self, _: Option<Duration>, _: impl FnMut(Source, Readiness)) {}
+    fn wait(&mut self, _: Option<Duration>, _: impl FnMut(Source, Readiness)) -> Wakeup {
+        Wakeup::default()
+    }
 
     fn now(&self) -> Moment {
         Moment::START
+    }
+
+    fn clock(&self) -> Clock {
+        Rc::new(|| Duration::ZERO)
     }
 
     fn requests(&mut self, _: impl FnMut(Request)) {}

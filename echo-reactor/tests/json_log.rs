@@ -20,6 +20,7 @@ fn log_every_event() {
     log_events::configuration("port: 7 | log.level: info");
     log_events::note("a \"note\"");
     log_events::listening("[::]:7".parse().expect("an address"));
+    log_events::listening_for_watchers(address);
     log_events::proceed_to_accept();
     log_events::connection_limit_reached(1000);
     log_events::accepting_paused(&error);
@@ -35,8 +36,10 @@ fn log_every_event() {
     log_events::drain_deadline_passed(1);
     log_events::forced_out(Signal::Interrupt, 1);
     log_events::lines_dropped(5);
+    log_events::report("turns: 1");
     log_events::stopped();
     log_events::cannot_listen(address, &error);
+    log_events::cannot_listen_for_watchers(address, &error);
 }
 
 fn expected() -> Vec<Value> {
@@ -47,6 +50,7 @@ fn expected() -> Vec<Value> {
         json!({"level": "info", "event": "configuration", "settings": "port: 7 | log.level: info"}),
         json!({"level": "warn", "event": "note", "note": "a \"note\""}),
         json!({"level": "info", "event": "listening", "address": "[::]:7"}),
+        json!({"level": "info", "event": "listening_for_watchers", "address": "[::ffff:10.0.0.1]:7"}),
         json!({"level": "info", "event": "proceed_to_accept"}),
         json!({"level": "warn", "event": "connection_limit_reached", "limit": 1000}),
         json!({"level": "warn", "event": "accepting_paused", "error": in_use}),
@@ -66,9 +70,13 @@ fn expected() -> Vec<Value> {
         json!({"level": "warn", "event": "drain_deadline_passed", "connections": 1}),
         json!({"level": "warn", "event": "forced_out", "signal": "SIGINT", "connections": 1}),
         json!({"level": "warn", "event": "lines_dropped", "count": 5}),
+        json!({"level": "info", "event": "report", "text": "turns: 1"}),
         json!({"level": "info", "event": "stopped"}),
         json!({"level": "error", "event": "cannot_listen", "address": "[::ffff:10.0.0.1]:7",
                "error": in_use, "remedy": remedy}),
+        json!({"level": "error", "event": "cannot_listen_for_watchers",
+               "address": "[::ffff:10.0.0.1]:7", "error": in_use,
+               "remedy": "stop what listens there, or set server.status or SERVER_STATUS"}),
     ]
 }
 

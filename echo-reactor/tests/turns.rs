@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use echo_common::logger::{self, Filter, Format, Target};
 use echo_reactor::config::{Config, Framing, Service};
 use echo_reactor::deadlines::Moment;
-use echo_reactor::kernel::Kernel;
+use echo_reactor::kernel::{Clock, Kernel, LogBacklog, Wakeup};
 use echo_reactor::linux::Linux;
 use echo_reactor::log_outlet::LogOutlet;
 use echo_reactor::peer::Peer;
@@ -80,20 +80,29 @@ fn thread_time() -> Duration {
 impl Kernel for Stopwatch {
     type Socket = <Linux as Kernel>::Socket;
 
-    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness)) {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
         self.turn_ends();
         let mut woke_at = None;
         let mut hand_on = hand_on;
-        self.linux.wait(timeout, |source, readiness| {
+        let wakeup = self.linux.wait(timeout, |source, readiness| {
             woke_at.get_or_insert_with(thread_time);
             hand_on(source, readiness);
         });
         self.woke_at = Some(woke_at.unwrap_or_else(thread_time));
         self.last_turn_began = Instant::now();
+        wakeup
     }
 
     fn now(&self) -> Moment {
         self.linux.now()
+    }
+
+    fn clock(&self) -> Clock {
+        self.linux.clock()
     }
 
     fn requests(&mut self, obey: impl FnMut(Request)) {
@@ -118,6 +127,10 @@ impl Kernel for Stopwatch {
 
     fn flush_log(&mut self) {
         self.linux.flush_log();
+    }
+
+    fn log_backlog(&self) -> LogBacklog {
+        self.linux.log_backlog()
     }
 }
 
