@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,6 @@ use crate::trouble::Trouble;
 const PAUSE: Duration = Duration::from_millis(500);
 /// A server from which nothing comes for so long is stopped, or is none.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
-
-/// Where a status port can be reached that listens on `address`: "every address" is reached on loopback.
-pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
 
 /// What is heard from the server.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::thread;
 
 use echo_status::{Frame, Lines, Phase, Request, VERSION};
 
-use crate::feed::{SILENCE, reachable};
+use crate::feed::SILENCE;
 use crate::trouble::Trouble;
 
 /// Asks the status port at `address` for one frame. A server that drains is not healthy: it takes no
@@ -15,8 +15,7 @@ use crate::trouble::Trouble;
 ///
 /// # Errors
 /// Why the server cannot be said to run. There is an answer within two seconds.
-pub fn health(address: SocketAddr) -> Result<(), Trouble> {
-    let address = reachable(address);
+pub(crate) fn health(address: SocketAddr) -> Result<(), Trouble> {
     let (answer, answered) = mpsc::channel();
     // A thread of its own: the time for each byte is limited, but not for all of them.
     let asker = move || {

@@ -7,8 +7,9 @@
 //!
 //! | module | what it answers |
 //! |---|---|
-//! | [`health`] | whether the server runs |
-//! | [`watch`] | what is shown, and for how long; the two threads |
+//! | `sight` | what the user asks to see |
+//! | `health` | whether the server runs |
+//! | `watch` | what is shown, and for how long; the two threads |
 //! | `screen` | the whole picture, as lines that fit a terminal |
 //! | `table` | a line a second |
 //! | `steps` | one connection, step by step |
@@ -24,6 +25,7 @@
 //! Each module uses only the modules after its colon, all of which stand below it. A test checks this.
 //!
 //! ```text
+//! sight: health, trouble, watch
 //! watch: feed, history, notes, output, screen, steps, table, trouble
 //! health: feed, trouble
 //! feed: trouble
@@ -49,12 +51,13 @@ mod output;
 #[cfg(test)]
 mod samples;
 mod screen;
+mod sight;
 mod steps;
 mod table;
 mod text;
 mod trouble;
 mod watch;
 
-pub use health::health;
+pub use sight::{SWITCHES, Sight, look};
 pub use trouble::Trouble;
-pub use watch::{View, watch};
+pub use watch::View;

@@ -86,18 +86,14 @@ impl Output {
         }
     }
 
-    /// Shows a picture, from the first row on. Whatever was there is gone.
+    /// Shows a picture. Whatever was there is gone.
     pub(crate) fn draw(
         &mut self,
         lines: &[Line],
         size: Size,
         with_colours: bool,
     ) -> io::Result<()> {
-        let painted = lines.iter().map(|line| format!("\x1b[2K{}", line.painted(with_colours)));
-        let picture = painted.collect::<Vec<_>>().join("\r\n");
-        // Not behind the last row: that would scroll.
-        let rest = if lines.len() < size.rows { "\r\n\x1b[J" } else { "" };
-        self.write(&format!("\x1b[H{picture}{rest}"))
+        self.write(&picture(lines, size, with_colours))
     }
 
     /// Gives the terminal back as it was. Lines may follow then.
@@ -119,6 +115,16 @@ impl Output {
         let _ = self.give_back();
         *self = Output::Left;
     }
+}
+
+/// A picture from the first row on, as a terminal gets it.
+pub(crate) fn picture(lines: &[Line], size: Size, with_colours: bool) -> String {
+    // A row is erased before its text: behind the last column that would erase the last character.
+    let painted = lines.iter().map(|line| format!("\x1b[2K{}", line.painted(with_colours)));
+    let picture = painted.collect::<Vec<_>>().join("\r\n");
+    // Not behind the last row: that would scroll.
+    let rest = if lines.len() < size.rows { "\r\n\x1b[J" } else { "" };
+    format!("\x1b[H{picture}{rest}")
 }
 
 /// One write for each picture, so that none is seen in part. Nothing is buffered.

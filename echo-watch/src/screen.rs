@@ -383,21 +383,4 @@ fn strip(turn: &Turn, longest_us: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::samples::busy;
-
-    fn shown(history: &History, columns: usize, rows: usize) -> String {
-        let lines = draw(history, &Contact::Live, Size { columns, rows });
-        let lines: Vec<String> =
-            lines.iter().map(|line| line.painted(false).trim_end().to_owned()).collect();
-        lines.join("\n")
-    }
-
-    #[test]
-    fn look() {
-        for (c, r) in [(80, 24), (200, 50), (40, 10)] {
-            println!("{c}x{r}\n{}\n", shown(&busy(), c, r));
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,10 @@ use crate::figures::plain;
 /// What went wrong.
 #[derive(Debug)]
 pub enum Trouble {
+    /// `server.status` is off.
+    Off,
+    /// `server.status` leaves the choice of the port to the kernel.
+    AnyPort(SocketAddr),
     /// Nobody answers at the address.
     CannotConnect(SocketAddr, io::Error),
     /// Somebody does, but what came is no line of a status port.
@@ -30,6 +34,15 @@ pub enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Trouble::Off => f.write_str(
+                "server.status is off, so the server cannot be seen: set it for the server and for this \
+                 program alike, in config.yaml or by SERVER_STATUS=127.0.0.1:12346",
+            ),
+            Trouble::AnyPort(address) => write!(
+                f,
+                "server.status is {address}, so the kernel has chosen the port: the server's log says \
+                 which; name it here, as --status 127.0.0.1:12346"
+            ),
             Trouble::CannotConnect(address, error) => write!(
                 f,
                 "no status port answers at {address}: {}; is the server running, and is this its \

@@ -15,7 +15,7 @@ use echo_status::{Frame, Phase, Step, StepLine};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::feed::{Feed, News, SILENCE, reachable};
+use crate::feed::{Feed, News, SILENCE};
 use crate::history::History;
 use crate::notes::how_it_ended;
 use crate::output::{self, Output};
@@ -49,7 +49,7 @@ const WIDE: usize = 160;
 ///
 /// # Panics
 /// If the worker does, which has said why.
-pub fn watch(address: SocketAddr, view: View) -> Result<(), Trouble> {
+pub(crate) fn watch(address: SocketAddr, view: View) -> Result<(), Trouble> {
     // A file that may not grow is an error of a write, and no reason to be killed.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Trouble::System)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT]).map_err(Trouble::System)?;
@@ -60,7 +60,7 @@ pub fn watch(address: SocketAddr, view: View) -> Result<(), Trouble> {
     let workers = output.clone();
     let work = move || {
         let _end = end;
-        let result = show(reachable(address), view, &workers);
+        let result = show(address, view, &workers);
         workers.lock().leave();
         let _ = report.send(result);
     };

@@ -1,0 +1,207 @@
+use super::*;
+
+use std::num::NonZeroU16;
+
+use echo_status::{Exit, Frame};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::output::picture;
+use crate::samples::{at, busy, drain as a_drain, second as a_second, turn as a_turn};
+
+const USUAL: Size = Size { columns: 80, rows: 24 };
+
+fn shown(history: &History, contact: &Contact, size: Size) -> Vec<String> {
+    let lines = draw(history, contact, size);
+    lines.iter().map(|line| line.painted(false).trim_end().to_owned()).collect()
+}
+
+#[test]
+fn a_busy_server_in_a_usual_terminal() {
+    assert_eq!(shown(&busy(), &Contact::Live, USUAL).join("\n"), "");
+}
+
+#[test]
+fn a_busy_server_in_a_large_terminal() {
+    let size = Size { columns: 200, rows: 50 };
+    assert_eq!(shown(&busy(), &Contact::Live, size).join("\n"), "");
+}
+
+#[test]
+fn a_busy_server_in_a_small_terminal() {
+    let size = Size { columns: 40, rows: 10 };
+    assert_eq!(shown(&busy(), &Contact::Live, size).join("\n"), "");
+}
+
+#[test]
+fn the_first_frame_shows_what_it_can() {
+    assert_eq!(shown(&History::new(at(1_500)), &Contact::Live, USUAL).join("\n"), "");
+}
+
+#[test]
+fn a_drain_has_its_clock() {
+    let history = a_second(|frame| {
+        frame.phase = Phase::Draining;
+        frame.drain = Some(a_drain(None));
+        frame.accepting = Accepting::Closed;
+    });
+    let rows = shown(&history, &Contact::Live, USUAL);
+    assert!(rows[0].contains("  DRAINING  "), "{rows:#?}");
+    assert_eq!(
+        rows[1],
+        "drain        34.0 ms of 700.0 ms   #...................  queue being emptied"
+    );
+
+    let history = a_second(|frame| {
+        frame.phase = Phase::Stopped;
+        frame.drain = Some(a_drain(Some(Exit::Drained)));
+        frame.drain.as_mut().unwrap().listener_is_closed = true;
+    });
+    let rows = shown(&history, &Contact::Live, USUAL);
+    assert!(rows[0].contains("  STOPPED  "), "{rows:#?}");
+    assert!(rows[1].ends_with("queue closed"), "{rows:#?}");
+}
+
+#[test]
+fn a_server_that_is_gone_leaves_its_last_picture() {
+    let why = "connection refused\x1b[2J".to_owned();
+    let rows = shown(&busy(), &Contact::Gone(Duration::from_millis(3_200), why), USUAL);
+    assert!(rows[0].contains("  GONE for 3.2 s  "), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.starts_with("open         412 of 1,000")), "{rows:#?}");
+    let notes: Vec<_> = rows.iter().filter(|row| row.starts_with(NOTE_MARK)).collect();
+    let note = "!  the server is gone (connection refused?[2J): this view goes on when it is back";
+    assert_eq!(notes, [note]);
+
+    let rows = shown(&busy(), &Contact::Silent(Duration::from_secs(2)), USUAL);
+    assert!(rows[0].contains("  SILENT for 2.0 s  "), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.starts_with("!  no frame comes: ")), "{rows:#?}");
+}
+
+#[test]
+fn what_matters_least_goes_first() {
+    let label = |row: &str| row.get(..12).unwrap_or(row).trim().to_owned();
+    let mut before: Vec<String> = Vec::new();
+    for rows in 1..60 {
+        let shown = shown(&busy(), &Contact::Live, Size { columns: 100, rows });
+        let labels: Vec<String> = shown.iter().map(|row| label(row)).collect();
+        assert!(before.iter().all(|label| labels.contains(label)), "{before:?} {labels:?}");
+        before = labels;
+    }
+    let first = |rows| shown(&busy(), &Contact::Live, Size { columns: 100, rows });
+    assert!(first(1)[0].starts_with("echo-reactor 0.1.0  RUNNING"));
+    assert!(first(2)[1].starts_with("!  21 connections wait"));
+    assert!(first(3)[1].starts_with("open  "));
+}
+
+#[test]
+fn a_bar_is_never_empty_while_there_is_something() {
+    for (part, whole, expected) in [
+        (0, 1_000, "...................."),
+        (1, 1_000, "#..................."),
+        (500, 1_000, "##########.........."),
+        (999, 1_000, "###################."),
+        (1_000, 1_000, "####################"),
+        (2_000, 1_000, "####################"),
+        (0, 0, "...................."),
+    ] {
+        assert_eq!(bar(part, whole), expected);
+    }
+}
+
+#[test]
+fn a_turn_is_as_long_as_its_phases() {
+    let mut turn = a_turn(1, 500);
+    turn.phases.accept = 250.0;
+    turn.phases.signals = 100.0;
+    turn.phases.expire = 50.0;
+    turn.phases.reap = 50.0;
+    turn.phases.status = 30.0;
+    turn.phases.log = 20.0;
+    let expected = format!("iiii{}{}eertl", "s".repeat(20), "a".repeat(10));
+    assert_eq!(strip(&turn, 1_000).replace("rr", "r"), expected.replace("rr", "r"));
+}
+
+/// A frame with other numbers and texts. A server that is no server can send them.
+fn any_frame() -> impl Strategy<Value = Frame> {
+    let numbers = proptest::collection::vec(any::<u64>(), 200);
+    let texts = proptest::collection::vec(".{0,60}", 10);
+    (numbers, texts, 0..3_usize).prop_map(|(numbers, texts, kind)| {
+        let mut sample = busy().now().clone();
+        sample.phase = [Phase::Running, Phase::Draining, Phase::Stopped][kind];
+        sample.drain = (kind > 0).then(|| a_drain((kind > 1).then_some(Exit::Deadline)));
+        let mut value = serde_json::to_value(sample).expect("a frame is JSON");
+        let (mut numbers, mut texts) = (numbers.into_iter().cycle(), texts.into_iter().cycle());
+        replace(&mut value, &mut numbers, &mut texts);
+        serde_json::from_value(value).expect("a frame is JSON")
+    })
+}
+
+fn replace(
+    value: &mut Value,
+    numbers: &mut impl Iterator<Item = u64>,
+    texts: &mut impl Iterator<Item = String>,
+) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), &*field) {
+                    // Numbers of 32 bits.
+                    (
+                        "version" | "watchers" | "events" | "visits" | "accepted" | "reaped",
+                        Value::Number(_),
+                    ) if !name.is_empty() => {
+                        *field = (numbers.next().unwrap_or(0) >> 32).into();
+                    }
+                    // Words of which there are only some.
+                    ("phase" | "exit" | "accepting" | "woken_by", _) => {}
+                    _ => replace(field, numbers, texts),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, numbers, texts)),
+        // A sum of them fits 64 bits.
+        Value::Number(_) => *value = (numbers.next().unwrap_or(0) >> 8).into(),
+        Value::String(_) => *value = texts.next().unwrap_or_default().into(),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    let time = any::<u64>().prop_map(Duration::from_micros);
+    (0..3_usize, time, ".{0,60}").prop_map(|(kind, time, why)| match kind {
+        0 => Contact::Live,
+        1 => Contact::Silent(time),
+        _ => Contact::Gone(time, why),
+    })
+}
+
+proptest! {
+    /// A terminal of that size shows exactly the lines: none is cut, goes on in the next row, or makes
+    /// the others move up. So with any number and text that a frame may have.
+    #[test]
+    fn any_frame_fits_any_terminal(
+        first in any_frame(),
+        second in any_frame(),
+        contact in any_contact(),
+        columns in 1_u16..220,
+        rows in 1_u16..60,
+        with_colours in any::<bool>(),
+    ) {
+        let mut history = History::new(first);
+        history.add(second);
+        let size = Size { columns: columns.into(), rows: rows.into() };
+        let lines = draw(&history, &contact, size);
+        prop_assert!(lines.len() <= size.rows && !lines.is_empty());
+
+        let of = |number| NonZeroU16::new(number).expect("it is not 0");
+        let mut terminal = vt100::Parser::new(of(rows), of(columns), 0);
+        // What was there before.
+        terminal.process("x".repeat(usize::from(columns) * usize::from(rows)).as_bytes());
+        terminal.process(picture(&lines, size, with_colours).as_bytes());
+        let seen: Vec<String> = terminal.screen().rows(0, columns).map(|row| row.trim_end().to_owned()).collect();
+        let mut expected: Vec<String> =
+            lines.iter().map(|line| line.painted(false).trim_end().to_owned()).collect();
+        expected.resize(size.rows, String::new());
+        prop_assert_eq!(seen, expected);
+    }
+}
