@@ -11,8 +11,8 @@ use rustix::process::Signal;
 
 use crate::kit::{free_address, look, port_that, port_that_says, serve, watched};
 
-fn health(status: impl ToString) -> Finished {
-    run(&mut look(&status, &["--health"]))
+fn health(status: &impl ToString) -> Finished {
+    run(&mut look(status, &["--health"]))
 }
 
 /// Panics unless the check fails with one line that has these parts.
@@ -33,7 +33,7 @@ fn a_server_that_serves_is_healthy_and_does_not_notice() {
     server.log().wait_for(" closed: ");
     let descriptors = server.descriptors();
     for _ in 0..20 {
-        let finished = health(status);
+        let finished = health(&status);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{}", finished.stderr);
         assert_eq!(finished.stderr, "");
     }
@@ -54,7 +54,7 @@ fn every_address_is_reached_on_loopback() {
     let address = free_address();
     let everywhere = format!("0.0.0.0:{}", address.port());
     let _server = watched(everywhere.parse().expect("an address")).start();
-    assert_eq!(health(everywhere).code, Some(0));
+    assert_eq!(health(&everywhere).code, Some(0));
 }
 
 #[test]
@@ -62,13 +62,13 @@ fn a_server_that_is_not_there() {
     let address = free_address();
     let refused =
         format!("no status port answers at {address}: Connection refused; is the server running");
-    assert_fails(&health(address), &[&refused]);
+    assert_fails(&health(&address), &[&refused]);
 }
 
 #[test]
 fn without_a_status_port_one_line_says_how_to_have_one() {
-    assert_fails(&health("off"), &["server.status is off", "SERVER_STATUS=127.0.0.1:12346"]);
-    assert_fails(&health("127.0.0.1:0"), &["127.0.0.1:0", "the server's log says which"]);
+    assert_fails(&health(&"off"), &["server.status is off", "SERVER_STATUS=127.0.0.1:12346"]);
+    assert_fails(&health(&"127.0.0.1:0"), &["127.0.0.1:0", "the server's log says which"]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_server_that_drains_is_not_healthy() {
     let stuck = StuckPeer::connect(&server);
     server.signal(Signal::TERM);
     server.log().wait_for("SIGTERM received");
-    assert_fails(&health(status), &["the server is on its way out (SIGTERM)"]);
+    assert_fails(&health(&status), &["the server is on its way out (SIGTERM)"]);
     drop(stuck);
     server.wait().assert_left_with(0);
 }
@@ -87,7 +87,7 @@ fn a_server_that_drains_is_not_healthy() {
 fn a_server_that_is_stopped_is_not_healthy() {
     let (server, status) = serve();
     let _frozen = server.freeze();
-    assert_fails(&health(status), &["no frame came from ", " within 2 s"]);
+    assert_fails(&health(&status), &["no frame came from ", " within 2 s"]);
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn what_is_no_status_port_is_named() {
         &["what comes from ", &clients, "is no frame", "and not that for clients"],
     );
     for text in ["{}\n", "null\n", "\u{1b}[2J\n", "{\"version\":1", "\n"] {
-        assert_fails(&health(port_that_says(text)), &["is no frame"]);
+        assert_fails(&health(&port_that_says(text)), &["is no frame"]);
     }
-    assert_fails(&health(port_that_says("")), &["the server is gone: connection aborted"]);
+    assert_fails(&health(&port_that_says("")), &["the server is gone: connection aborted"]);
 }
 
 #[test]
@@ -112,6 +112,6 @@ fn a_frame_that_drips_is_not_waited_for() {
         }
     });
     let start = Instant::now();
-    assert_fails(&health(port), &["no frame came from ", " within 2 s"]);
+    assert_fails(&health(&port), &["no frame came from ", " within 2 s"]);
     assert!(start.elapsed() >= Duration::from_secs(2));
 }
