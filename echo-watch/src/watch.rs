@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use echo_status::{Frame, Phase, Step, StepLine};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
@@ -53,6 +54,7 @@ pub(crate) fn watch(address: SocketAddr, view: View) -> Result<(), Trouble> {
     // A file that may not grow is an error of a write, and no reason to be killed.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Trouble::System)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT]).map_err(Trouble::System)?;
+    let is_terminal = output::columns().is_some();
     let output = Shared::new();
     output.give_back_in_a_panic();
     let end = EndOfSignals(signals.handle());
@@ -71,16 +73,16 @@ pub(crate) fn watch(address: SocketAddr, view: View) -> Result<(), Trouble> {
             Ok(())
         }
         None => match result.recv().expect("the worker ends with a result") {
-            Err(Trouble::Output(error)) if is_end_of_reader(&error) => Ok(()),
+            Err(Trouble::Output(error)) if has_gone(&error, is_terminal) => Ok(()),
             result => result,
         },
     }
 }
 
-/// Whoever reads the output has seen enough: a pipe that is closed, a terminal that is gone.
-fn is_end_of_reader(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::BrokenPipe
-        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+/// Whether the reader of the output has seen enough: a pipe that is closed, a terminal that is gone.
+fn has_gone(error: &io::Error, is_terminal: bool) -> bool {
+    let is_gone_terminal = error.raw_os_error() == Some(Errno::IO.raw_os_error());
+    error.kind() == io::ErrorKind::BrokenPipe || is_terminal && is_gone_terminal
 }
 
 fn show(address: SocketAddr, view: View, output: &Shared) -> Result<(), Trouble> {
