@@ -39,6 +39,11 @@ impl History {
         &self.now
     }
 
+    /// The frame that the newest is compared with; that one itself if there is no other.
+    pub(crate) fn first(&self) -> &Frame {
+        self.before.front().unwrap_or(&self.now)
+    }
+
     /// Whether there is a frame to compare with.
     pub(crate) fn has_rates(&self) -> bool {
         self.window_us() > 0
@@ -46,13 +51,12 @@ impl History {
 
     /// How far apart the frames are whose difference is shown: about a second, once there are as many.
     pub(crate) fn window_us(&self) -> u64 {
-        self.before.front().map_or(0, |first| self.now.uptime_us - first.uptime_us)
+        self.now.uptime_us - self.first().uptime_us
     }
 
     /// How much a count has grown in the last second.
     pub(crate) fn grown(&self, count: impl Fn(&Tally) -> u64) -> u64 {
-        let first = self.before.front().unwrap_or(&self.now);
-        count(&self.now.tally).saturating_sub(count(&first.tally))
+        count(&self.now.tally).saturating_sub(count(&self.first().tally))
     }
 
     /// The same, by the second, as a figure.

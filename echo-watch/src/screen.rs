@@ -85,23 +85,26 @@ pub(crate) fn draw(history: &History, contact: &Contact, size: Size) -> Vec<Line
     let notes = explanations(history, contact, columns).into_iter().enumerate();
     blocks
         .extend(notes.map(|(place, lines)| Block { rank: if place == 0 { 2 } else { 8 }, lines }));
-    let mut lines = chosen(blocks, rows);
-    lines.extend(turns(history, Size { columns, rows: rows - lines.len() }));
-    lines.into_iter().map(|line| line.cut(columns)).collect()
+    let room = shorten(&mut blocks, rows);
+    let lines = blocks.into_iter().flat_map(|block| block.lines);
+    let lines = lines.chain(turns(history, Size { columns, rows: room }));
+    lines.map(|line| line.cut(columns)).collect()
 }
 
-/// The lines of those blocks that fit, in the order in which they came. None is shown in part.
-fn chosen(mut blocks: Vec<Block>, rows: usize) -> Vec<Line> {
+/// Empties the blocks that matter least, until the others fit, and returns how many rows are left. No
+/// block is shown in part.
+fn shorten(blocks: &mut [Block], rows: usize) -> usize {
     let mut by_rank: Vec<&mut Block> = blocks.iter_mut().collect();
     by_rank.sort_by_key(|block| block.rank);
-    let mut room = rows;
+    let mut room = Some(rows);
     for block in by_rank {
-        match room.checked_sub(block.lines.len()) {
-            Some(left) => room = left,
-            None => block.lines.clear(),
+        // Behind one that does not fit there is none: else lines would come and go with the length of others.
+        room = room.and_then(|room| room.checked_sub(block.lines.len()));
+        if room.is_none() {
+            block.lines.clear();
         }
     }
-    blocks.into_iter().flat_map(|block| block.lines).collect()
+    room.unwrap_or(0)
 }
 
 fn heading(history: &History, contact: &Contact, columns: usize) -> Line {

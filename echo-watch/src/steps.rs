@@ -237,8 +237,8 @@ mod tests {
         assert_eq!(
             lines(&long, 110),
             [
-                "       0           1  state     open -> lingering           all is sent, but the peer may still send: a close",
-                "                                                              now could destroy the reply",
+                "       0           1  state     open -> lingering             all is sent, but the peer may still send: a",
+                "                                                              close now could destroy the reply",
             ]
         );
         assert_eq!(heading(100).find("what it means"), Some(MEANING_COLUMN));

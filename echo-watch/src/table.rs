@@ -1,6 +1,6 @@
 //! A line a second, as vmstat prints it: for a file, a pipe, or a terminal that knows no cursor.
 
-use echo_status::Phase;
+use echo_status::{Frame, Phase};
 
 use crate::figures::{SECOND_US, scaled};
 use crate::history::History;
@@ -20,8 +20,8 @@ const HEADING: &str =
 pub(crate) struct Table {
     /// Lines since the heading came first.
     lines: u64,
-    /// A life of the server, and the moment in it from which on the next second counts.
-    since: Option<(u64, u64)>,
+    /// The frame of the line before, or the first one of this life: each line counts from there.
+    since: Option<Frame>,
     is_cut_off: bool,
 }
 
@@ -33,64 +33,59 @@ impl Table {
             return if is_said { String::new() } else { format!("! {sentence}\n") };
         }
         let now = history.now();
-        let (started_us, us) = (now.server.started_unix_us, now.uptime_us);
-        let since = match self.since {
-            Some((same, since)) if same == started_us => since,
-            // The first line of a life waits for a second that it can tell of.
-            _ => us,
-        };
+        let since = self.since.get_or_insert_with(|| now.clone());
+        let mut both = History::new(since.clone());
+        both.add(now.clone());
+        if !both.has_rates() && since != now {
+            // Another life. Its first line waits for a second that it can tell of.
+            *since = now.clone();
+        }
         let is_due = match now.phase {
-            Phase::Running => us.saturating_sub(since) >= ABOUT_A_SECOND_US,
+            Phase::Running => both.window_us() >= ABOUT_A_SECOND_US,
             // A drain is short: every frame counts.
-            Phase::Draining | Phase::Stopped => us > since,
+            Phase::Draining | Phase::Stopped => both.has_rates(),
         };
-        self.since = Some((started_us, if is_due { us } else { since }));
         if !is_due {
             return String::new();
         }
+        *since = now.clone();
         if std::mem::take(&mut self.is_cut_off) {
             self.lines = 0;
         }
         let heading = self.lines.is_multiple_of(LINES_PER_HEADING).then_some(HEADING);
         self.lines += 1;
-        let line = line(history, started_us.saturating_add(us));
+        let note = notes(history).first().map_or("", |note| note.word);
+        let line = line(&both, note);
         heading.map_or_else(|| format!("{line}\n"), |heading| format!("{heading}\n{line}\n"))
     }
 }
 
-/// The last second in one line; `unix_us` is the time of day.
+/// A line about the time between two frames.
 ///
-/// Numbers are plain, so that other programs can read them. A dash stands where nothing is known yet.
-fn line(history: &History, unix_us: u64) -> String {
-    let now = history.now();
-    let rate = |number: u64| {
-        if history.has_rates() {
-            scaled(number, SECOND_US, history.window_us()).to_string()
-        } else {
-            "-".to_owned()
-        }
-    };
+/// Numbers are plain, so that other programs can read them. A dash stands where nothing is known.
+fn line(both: &History, note: &str) -> String {
+    let now = both.now();
+    let rate = |number: u64| scaled(number, SECOND_US, both.window_us());
     let measured = now.last_second.as_ref();
     let asleep = measured.map_or("-".to_owned(), |second| {
         scaled(second.asleep_us, 100, second.us).min(100).to_string()
     });
     let longest = measured.map_or("-".to_owned(), |second| second.turn_us.max.to_string());
-    let events = history.grown(|tally| {
+    let events = both.grown(|tally| {
         let events = &tally.events;
         events.connection + events.listener + events.status + events.stale
     });
-    let note = notes(history).first().map_or("", |note| note.word);
     let line = format!(
         "{}{:>8}{:>7}{:>7}{:>7}{:>8}{:>9}{:>9}{:>8}{:>6}{:>8}  {note}",
-        time_of_day(unix_us),
+        time_of_day(now.server.started_unix_us.saturating_add(now.uptime_us)),
         now.open.total,
         now.open.flushing,
         now.open.lingering,
-        rate(history.grown(|tally| tally.turns)),
+        rate(both.grown(|tally| tally.turns)),
         rate(events),
-        rate(history.grown(|tally| tally.messages)),
-        rate(history.grown(|tally| tally.accepted)),
-        rate(history.grown(|tally| tally.bytes_in) / 1024),
+        rate(both.grown(|tally| tally.messages)),
+        rate(both.grown(|tally| tally.accepted)),
+        rate(both.grown(|tally| tally.bytes_in) / 1024),
         asleep,
         longest,
     );
@@ -107,8 +102,6 @@ fn time_of_day(unix_us: u64) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    use echo_status::Frame;
 
     use crate::samples::{at, busy, second};
 
@@ -169,25 +162,49 @@ mod tests {
 
     #[test]
     fn a_line_stands_below_its_heading() {
-        for (history, line_of_it) in [
+        for (history, note, line_of_it) in [
             (
                 busy(),
+                "back-pressure",
                 "19:45:07     412     21      2   1204    9310     9102      312     610    63    2100  back-pressure",
             ),
             (
                 second(|frame| frame.tally.turns = 5),
-                "19:45:07       0      0      0      5       0        0        0       0     -       -  quiet",
-            ),
-            (
-                History::new(at(0)),
-                "19:45:07       0      0      0      -       -        -        -       -     -       -",
+                "",
+                "19:45:07       0      0      0      5       0        0        0       0     -       -",
             ),
         ] {
-            assert_eq!(line(&history, (1_764_172_800 + 71_107) * SECOND_US), line_of_it);
+            let mut frame = history.now().clone();
+            frame.server.started_unix_us = (1_764_115_200 + 71_107) * SECOND_US - frame.uptime_us;
+            let mut earlier = history.first().clone();
+            earlier.server.started_unix_us = frame.server.started_unix_us;
+            let mut both = History::new(earlier);
+            both.add(frame);
+            assert_eq!(line(&both, note), line_of_it);
         }
         let (first, _) = HEADING.split_once("  note").expect("a note is the last column");
         for (end, number) in [(first.len(), "2100"), (HEADING.find("idle%").unwrap() + 5, "63")] {
-            assert!(line(&busy(), 0)[..end].ends_with(number), "{number}");
+            assert!(line(&busy(), "")[..end].ends_with(number), "{number}");
         }
+    }
+
+    #[test]
+    fn the_lines_together_tell_of_everything() {
+        let mut table = Table::default();
+        let mut history = History::new(at(0));
+        table.next(&history, &Contact::Live);
+        let mut messages = 0;
+        for frames in 1..=9 {
+            let mut frame = at(frames * 250_000);
+            // Some of them in each quarter of a second.
+            frame.tally.messages = frames * 100;
+            history.add(frame);
+            let printed = table.next(&history, &Contact::Live);
+            let lines = printed.lines().filter(|line| *line != HEADING);
+            messages += lines
+                .map(|line| line.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap())
+                .sum::<u64>();
+        }
+        assert_eq!(messages, 800);
     }
 }

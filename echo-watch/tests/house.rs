@@ -10,8 +10,7 @@ fn a_module_uses_only_what_the_crate_says() {
 }
 
 #[test]
-fn two_modules_know_the_terminal_and_one_the_network() {
+fn two_modules_know_the_system() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert_named_only_in(here, "rustix", &["output.rs", "watch.rs"]);
-    assert_named_only_in(here, "Lines", &["feed.rs", "health.rs"]);
 }
