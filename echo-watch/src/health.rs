@@ -10,8 +10,8 @@ use echo_status::{Frame, Lines, Phase, Request, VERSION};
 use crate::feed::SILENCE;
 use crate::trouble::Trouble;
 
-/// Asks the status port at `address` for one frame. A server that drains is not healthy: it takes no
-/// new connections.
+/// Asks the status port at `address` for one frame. A server on its way out is not healthy: it is to get
+/// no new clients.
 ///
 /// # Errors
 /// Why the server cannot be said to run. There is an answer within two seconds.
@@ -24,10 +24,11 @@ pub(crate) fn health(address: SocketAddr) -> Result<(), Trouble> {
     };
     thread::Builder::new().spawn(asker).map_err(Trouble::System)?;
     let frame = answered.recv_timeout(SILENCE).unwrap_or(Err(Trouble::Silent(address)))?;
-    match (frame.phase, frame.drain) {
-        (Phase::Running, _) => Ok(()),
-        (_, drain) => Err(Trouble::Draining(drain.map_or_else(String::new, |drain| drain.signal))),
+    if frame.phase == Phase::Running {
+        return Ok(());
     }
+    let signal = frame.delay.map(|delay| delay.signal).or(frame.drain.map(|drain| drain.signal));
+    Err(Trouble::Leaving(signal.unwrap_or_default()))
 }
 
 fn ask(address: SocketAddr) -> Result<Frame, Trouble> {

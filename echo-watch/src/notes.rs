@@ -25,7 +25,8 @@ const EMPTY_READS_PERCENT: u64 = 5;
 type Rule = (&'static str, fn(&History) -> Option<String>);
 
 /// What matters most comes first.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
+    ("leaving", leaving),
     ("drain", drain),
     ("exhausted", exhausted),
     ("full", full),
@@ -74,6 +75,15 @@ pub(crate) fn how_it_ended(exit: Exit, us: u64) -> String {
         Exit::Deadline => format!("drain_timeout passed, {time}: what was left was aborted"),
         Exit::Forced => format!("a second signal came after {time}: what was left was aborted"),
     }
+}
+
+fn leaving(it: &History) -> Option<String> {
+    let delay = it.now().delay.as_ref()?;
+    Some(format!(
+        "{}: it serves as before for drain_delay, {}, so that no client is sent to it when it closes",
+        plain(&delay.signal),
+        time(delay.delay_us),
+    ))
 }
 
 fn drain(it: &History) -> Option<String> {
@@ -239,7 +249,7 @@ fn quiet(it: &History) -> Option<String> {
 mod tests {
     use super::*;
     use crate::samples::{at, busy as a_busy_server, drain as a_drain, second, turn};
-    use echo_status::{Frame, Measured, Phases};
+    use echo_status::{Delay, Frame, Measured, Phases};
 
     type Change = fn(&mut Frame);
 
@@ -249,7 +259,17 @@ mod tests {
 
     /// Each rule, by a second in which it has something to say, what that is, and a second in which it just
     /// has not.
-    const TABLE: [(&str, Change, &str, Change); 20] = [
+    const TABLE: [(&str, Change, &str, Change); 21] = [
+        (
+            "leaving",
+            |frame| {
+                frame.phase = Phase::Leaving;
+                let signal = "SIGTERM".to_owned();
+                frame.delay = Some(Delay { signal, us: 1_000, delay_us: 5_000_000 });
+            },
+            "SIGTERM: it serves as before for drain_delay, 5.0 s, so that no client is sent to it when it closes",
+            |_| (),
+        ),
         (
             "drain",
             |frame| {

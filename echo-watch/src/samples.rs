@@ -20,6 +20,7 @@ pub(crate) fn at(uptime_us: u64) -> Frame {
         },
         uptime_us,
         phase: Phase::Running,
+        delay: None,
         drain: None,
         open: Open::default(),
         accepting: Accepting::Waiting,

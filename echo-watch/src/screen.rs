@@ -71,7 +71,7 @@ pub(crate) fn draw(history: &History, contact: &Contact, size: Size) -> Vec<Line
     let Size { columns, rows } = size;
     let mut blocks = vec![
         Block { rank: 0, lines: vec![heading(history, contact, columns)] },
-        Block { rank: 1, lines: drain(history, columns) },
+        Block { rank: 1, lines: way_out(history, columns) },
         Block { rank: 3, lines: open(history, columns) },
         Block { rank: 4, lines: states(history, columns) },
         Block { rank: 7, lines: in_all(history, columns) },
@@ -113,6 +113,7 @@ fn heading(history: &History, contact: &Contact, columns: usize) -> Line {
         (Contact::Gone(duration, _), _) => (Tone::Bad, format!("GONE for {}", time_of(*duration))),
         (Contact::Silent(duration), _) => (Tone::Bad, format!("SILENT for {}", time_of(*duration))),
         (Contact::Live, Phase::Running) => (Tone::Good, "RUNNING".to_owned()),
+        (Contact::Live, Phase::Leaving) => (Tone::Warning, "LEAVING".to_owned()),
         (Contact::Live, Phase::Draining) => (Tone::Warning, "DRAINING".to_owned()),
         (Contact::Live, Phase::Stopped) => (Tone::Warning, "STOPPED".to_owned()),
     };
@@ -174,15 +175,24 @@ fn states(history: &History, columns: usize) -> Vec<Line> {
 }
 
 /// The way out, and how much of its time is over.
-fn drain(history: &History, columns: usize) -> Vec<Line> {
-    let Some(drain) = &history.now().drain else { return Vec::new() };
-    let queue = if drain.listener_is_closed { "closed" } else { "being emptied" };
-    let cells = vec![
-        Cell::new("", format!("{} of {}", time(drain.us), time(drain.timeout_us)), 20),
-        Cell::new("", bar(drain.us, drain.timeout_us), BAR_COLUMNS),
-        Cell::new("queue", queue, 0),
-    ];
-    flow("drain", LABEL_COLUMNS, cells, columns)
+fn way_out(history: &History, columns: usize) -> Vec<Line> {
+    let clock = |us: u64, limit_us: u64| {
+        [
+            Cell::new("", format!("{} of {}", time(us), time(limit_us)), 20),
+            Cell::new("", bar(us, limit_us), BAR_COLUMNS),
+        ]
+    };
+    let now = history.now();
+    if let Some(drain) = &now.drain {
+        let queue = if drain.listener_is_closed { "closed" } else { "being emptied" };
+        let queue = [Cell::new("queue", queue, 0)];
+        let cells = clock(drain.us, drain.timeout_us).into_iter().chain(queue).collect();
+        return flow("drain", LABEL_COLUMNS, cells, columns);
+    }
+    let delay = now.delay.as_ref();
+    delay.map_or(Vec::new(), |delay| {
+        flow("drain delay", LABEL_COLUMNS, clock(delay.us, delay.delay_us).into(), columns)
+    })
 }
 
 fn in_all(history: &History, columns: usize) -> Vec<Line> {

@@ -41,7 +41,7 @@ impl Table {
             *since = now.clone();
         }
         let is_due = match now.phase {
-            Phase::Running => both.window_us() >= ABOUT_A_SECOND_US,
+            Phase::Running | Phase::Leaving => both.window_us() >= ABOUT_A_SECOND_US,
             // A drain is short: every frame counts.
             Phase::Draining | Phase::Stopped => both.has_rates(),
         };

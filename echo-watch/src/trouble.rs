@@ -24,7 +24,7 @@ pub enum Trouble {
     /// The connection ended before it was done.
     Lost(io::Error),
     /// The server is on its way out: the signal.
-    Draining(String),
+    Leaving(String),
     /// The output cannot be written.
     Output(io::Error),
     /// The system has no descriptor or no thread left.
@@ -66,8 +66,8 @@ impl fmt::Display for Trouble {
                 "no frame came from {address} within 2 s: the server is stopped, or busy in one turn"
             ),
             Trouble::Lost(error) => write!(f, "the server is gone: {}", reason(error)),
-            Trouble::Draining(signal) => {
-                write!(f, "the server is on its way out ({}): it drains", plain(signal))
+            Trouble::Leaving(signal) => {
+                write!(f, "the server is on its way out ({}): it is to get no new clients", plain(signal))
             }
             Trouble::Output(error) => {
                 write!(f, "the output cannot be written: {}", reason(error))

@@ -84,6 +84,15 @@ fn a_server_that_drains_is_not_healthy() {
 }
 
 #[test]
+fn a_server_that_will_drain_is_not_healthy() {
+    let status = free_address();
+    let server = watched(status).set("drain_delay", "1h").start();
+    server.signal(Signal::TERM);
+    server.log().wait_for("SIGTERM received");
+    assert_fails(&health(&status), &["the server is on its way out (SIGTERM)"]);
+}
+
+#[test]
 fn a_server_that_is_stopped_is_not_healthy() {
     let (server, status) = serve();
     let _frozen = server.freeze();

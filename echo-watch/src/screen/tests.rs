@@ -2,7 +2,7 @@ use super::*;
 
 use std::num::NonZeroU16;
 
-use echo_status::{Exit, Frame};
+use echo_status::{Delay, Exit, Frame};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -148,6 +148,18 @@ fn a_drain_has_its_clock() {
     let rows = shown(&history, &Contact::Live, USUAL);
     assert!(rows[0].contains("  STOPPED  "), "{rows:#?}");
     assert!(rows[1].ends_with("queue closed"), "{rows:#?}");
+}
+
+#[test]
+fn a_drain_that_is_delayed_has_its_clock_too() {
+    let history = a_second(|frame| {
+        frame.phase = Phase::Leaving;
+        let signal = "SIGTERM".to_owned();
+        frame.delay = Some(Delay { signal, us: 2_500_000, delay_us: 5_000_000 });
+    });
+    let rows = shown(&history, &Contact::Live, USUAL);
+    assert!(rows[0].contains("  LEAVING  "), "{rows:#?}");
+    assert_eq!(rows[1], "drain delay  2.5 s of 5.0 s        ##########..........");
 }
 
 #[test]
