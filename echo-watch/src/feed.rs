@@ -100,6 +100,7 @@ impl<T: Told> Feed<T> {
             Ok(None) => self.lose(ErrorKind::ConnectionAborted.into()),
             Err(error) => match error.kind() {
                 ErrorKind::InvalidData => Err(Trouble::NotAStatusPort(self.address, error)),
+                ErrorKind::PermissionDenied => Err(Trouble::Refused(error)),
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => self.nothing(),
                 _ => self.lose(error),
             },

@@ -42,6 +42,7 @@ fn ask(address: SocketAddr) -> Result<Frame, Trouble> {
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
                 Trouble::NotAStatusPort(address, error)
             }
+            ErrorKind::PermissionDenied => Trouble::Refused(error),
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Trouble::Silent(address),
             _ => Trouble::Lost(error),
         }),

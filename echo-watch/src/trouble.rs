@@ -17,6 +17,8 @@ pub enum Trouble {
     CannotConnect(SocketAddr, io::Error),
     /// Somebody does, but what came is no line of a status port.
     NotAStatusPort(SocketAddr, io::Error),
+    /// The server does not answer this question now, and says why.
+    Refused(io::Error),
     /// The lines are those of another version of the server.
     OtherVersion(u32),
     /// The connection is there, but no line came in time.
@@ -55,6 +57,7 @@ impl fmt::Display for Trouble {
                  and not that for clients?",
                 reason(error)
             ),
+            Trouble::Refused(error) => write!(f, "the server refuses: {}", reason(error)),
             Trouble::OtherVersion(version) => write!(
                 f,
                 "the server speaks version {version} of the status port, and this program version \

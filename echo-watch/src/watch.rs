@@ -162,6 +162,8 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
     let columns = || output::columns().unwrap_or(WIDE);
     let mut feed = Feed::<StepLine>::open(address)?;
     let mut has_begun = false;
+    // While it waits, the server says so every second.
+    let mut waits = false;
     let mut is_gone = false;
     write(steps::heading(columns()))?;
     loop {
@@ -172,10 +174,12 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
                 if !is_gone {
                     write(format!("! {}", Contact::gone_sentence(&reason(&error))))?;
                 }
-                is_gone = true;
+                (is_gone, waits) = (true, false);
             }
+            News::Line(StepLine { step: Step::Waiting, .. }) if waits => {}
             News::Line(step) => {
                 is_gone = false;
+                waits = step.step == Step::Waiting;
                 has_begun |= step.step != Step::Waiting;
                 write(steps::lines(&step, columns()).join("\n"))?;
                 if matches!(step.step, Step::Closed { .. }) {

@@ -7,7 +7,7 @@ use echo_harness::command::run;
 use echo_harness::terminal::Terminal;
 use echo_status::{Call, Step, StepLine, VERSION};
 
-use crate::kit::{free_address, look, port_that};
+use crate::kit::{free_address, look, port_that, port_that_says};
 
 /// A port that tells of these steps and ends.
 fn port_that_tells(steps: Vec<Step>) -> std::net::SocketAddr {
@@ -31,7 +31,7 @@ fn closed() -> Step {
 
 #[test]
 fn it_ends_with_the_connection() {
-    let steps = vec![Step::Waiting, read_nothing(), closed(), Step::Waiting];
+    let steps = vec![Step::Waiting, Step::Waiting, read_nothing(), closed(), Step::Waiting];
     let finished = run(&mut look(&port_that_tells(steps), &["--watch", "--follow"]));
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
     let lines: Vec<&str> = finished.stdout.lines().collect();
@@ -48,6 +48,17 @@ fn a_server_that_goes_in_the_middle_is_said() {
     let finished = run(&mut look(&port_that_tells(steps), &["--watch", "--follow"]));
     assert_eq!(finished.code, Some(1), "{}", finished.stdout);
     assert_eq!(finished.stderr, "echo-reactor: the server is gone: connection aborted\n");
+}
+
+#[test]
+fn a_refusal_is_said() {
+    let port = port_that_says("{\"error\":\"as many as may follow are there\"}\n");
+    let finished = run(&mut look(&port, &["--watch", "--follow"]));
+    assert_eq!(finished.code, Some(1), "{}", finished.stdout);
+    assert_eq!(
+        finished.stderr,
+        "echo-reactor: the server refuses: as many as may follow are there\n"
+    );
 }
 
 #[test]
