@@ -57,11 +57,9 @@ const BAR_COLUMNS: usize = 20;
 const CALL_COLUMNS: usize = 32;
 /// How many turns are shown, where there is room.
 const TURNS_MAX: usize = 12;
-const TURNS_HEADING: [&str; 2] = [
-    "",
-    "turn           slept      took  events  served  accepted  reaped  woken by   \
-     its phases: s serve, a accept, r reap, t status, l log",
-];
+const TURNS_HEADING: &str =
+    "turn           slept      took  events  served  accepted  reaped  woken by   ";
+const STRIP_HEADING: &str = "its phases: s serve, a accept, r reap, t status, l log";
 /// The phases of the longest turn that is shown.
 const STRIP_COLUMNS: usize = 40;
 const NOTE_MARK: &str = "!  ";
@@ -272,7 +270,7 @@ fn woken(history: &History, columns: usize) -> Vec<Line> {
     }
     let mut cells = vec![
         Cell::new("events", history.a_second(|tally| tally.woken.by_event), 13),
-        Cell::new("deadline", history.a_second(|tally| tally.woken.by_deadline), 11),
+        Cell::new("deadline", history.a_second(|tally| tally.woken.by_deadline), 13),
         Cell::new("work left over", history.a_second(|tally| tally.woken.by_work_left), 17),
     ];
     if let Some(Measured { us, asleep_us, .. }) = history.now().last_second {
@@ -348,19 +346,21 @@ fn time_of(duration: Duration) -> String {
 
 /// The newest turns, one a line, the newest last; none where they do not fit.
 fn turns(history: &History, size: Size) -> Vec<Line> {
-    let room = size.rows.saturating_sub(TURNS_HEADING.len()).min(TURNS_MAX);
+    // Behind a blank line and the heading.
+    let room = size.rows.saturating_sub(2).min(TURNS_MAX);
     let mut newest: Vec<&Turn> = history.turns().rev().take(room).collect();
     newest.reverse();
     let Some(longest_us) = newest.iter().map(|turn| length_us(turn)).max() else {
         return Vec::new();
     };
-    let headings = TURNS_HEADING.map(|heading| Line::new(Tone::Faint, heading));
+    let has_strips = size.columns >= TURNS_HEADING.len() + STRIP_HEADING.len();
+    let heading = Line::new(Tone::Faint, TURNS_HEADING);
+    let heading = if has_strips { heading.with(Tone::Faint, STRIP_HEADING) } else { heading };
     let turns = newest.into_iter().map(|turn| {
-        let columns = Line::new(Tone::Plain, turn_columns(turn));
-        let has_room = size.columns >= columns.width() + STRIP_COLUMNS;
-        columns.with(Tone::Plain, if has_room { strip(turn, longest_us) } else { String::new() })
+        let strip = if has_strips { strip(turn, longest_us) } else { String::new() };
+        Line::new(Tone::Plain, turn_columns(turn)).with(Tone::Plain, strip)
     });
-    headings.into_iter().chain(turns).collect()
+    [Line::default(), heading].into_iter().chain(turns).collect()
 }
 
 fn turn_columns(turn: &Turn) -> String {

@@ -90,10 +90,10 @@ fn meaning(step: &Step) -> &'static str {
         Step::Accepted { .. } => "taken from the kernel's queue, and served at once, unwatched",
         Step::Watched => "it waits for more, so epoll is to tell of it: once, for good",
         Step::Event(Readiness { readable: false, read_on: false }) => {
-            "an edge: there is room to send again"
+            "an edge: there is room to send"
         }
         Step::Event(Readiness { read_on: true, .. }) => {
-            "an edge: a short read is not all, because the peer's end stands behind"
+            "an edge, and the peer's end: a short read is not all, so read up to the end"
         }
         Step::Event(_) => "an edge: something came; it tells once, so read until a short read",
         Step::Call(call) => meaning_of_call(call),
@@ -171,9 +171,9 @@ mod tests {
             ),
             (Step::Watched, "epoll_ctl add", "once, for good"),
             (event(true, false), "event     readable", "something came"),
-            (event(true, true), "event     readable, and the end", "the peer's end stands behind"),
-            (event(false, true), "event     the end", "the peer's end stands behind"),
-            (event(false, false), "event     writable", "room to send again"),
+            (event(true, true), "event     readable, and the end", "read up to the end"),
+            (event(false, true), "event     the end", "read up to the end"),
+            (event(false, false), "event     writable", "room to send"),
             (call("recv", 16_384, Ok(30)), "recv      16,384 bytes: 30", "a short read"),
             (
                 call("recv", 16_384, Ok(16_384)),

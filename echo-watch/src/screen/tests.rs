@@ -37,7 +37,7 @@ in all       accepted 238,368   closed 237,956
   closed by  answered 228,788  peer 6,112  reset 1,528  slow 764  idle 764
 one second   turns 1,204   events 9,310 (7.7 a turn)   messages 9,102
              in 610 KiB  out 609 KiB
-woken by     events 1,190   deadline 9   work left over 5   asleep 63 %
+woken by     events 1,190   deadline 9     work left over 5   asleep 63 %
 a turn       median 84 us    99 % 611 us    longest 2.1 ms    most events 1,024
   phases, us signals 0  serve 71  accept 8  expire 0  reap 2  status 0  log 3
 calls        recv 9,114 (12 found nothing)     send 9,102 (21 short)
@@ -66,7 +66,7 @@ open         412 of 1,000    ########............  accepting: ready
 in all       accepted 238,368   closed 237,956
   closed by  answered 228,788  peer 6,112  reset 1,528  slow 764  idle 764
 one second   turns 1,204   events 9,310 (7.7 a turn)   messages 9,102    in 610 KiB  out 609 KiB
-woken by     events 1,190   deadline 9   work left over 5   asleep 63 %
+woken by     events 1,190   deadline 9     work left over 5   asleep 63 %
 a turn       median 84 us    99 % 611 us    longest 2.1 ms    most events 1,024
   phases, us signals 0  serve 71  accept 8  expire 0  reap 2  status 0  log 3
 calls        recv 9,114 (12 found nothing)     send 9,102 (21 short)             accept4 333 (21 found nothing)    close 312
@@ -87,6 +87,24 @@ turn           slept      took  events  served  accepted  reaped  woken by   its
 917,806       500 us     80 us       1       1         0       0  work left  s
 917,807       500 us     80 us       1       1         0       0  event      s
 ");
+}
+
+#[test]
+fn newest_turns_fill_the_rows_that_are_left() {
+    let history =
+        a_second(|frame| frame.turns = (1..=20).map(|number| a_turn(number, 80)).collect());
+    let rows = |columns, rows| shown(&history, &Contact::Live, Size { columns, rows });
+    let usual = rows(80, 24);
+    let heading = usual.iter().position(|row| row.starts_with("turn  ")).expect("turns");
+    assert_eq!(usual[heading], TURNS_HEADING.trim_end());
+    let numbers: Vec<&str> =
+        usual[heading + 1..].iter().map(|row| row.split(' ').next().unwrap()).collect();
+    assert_eq!(usual.len(), 24);
+    let newest: Vec<String> =
+        (1..=20).rev().take(numbers.len()).map(|number| number.to_string()).collect();
+    assert!(numbers.iter().rev().eq(newest.iter()), "{numbers:?}");
+    // Never a heading alone.
+    assert!(!rows(80, heading).iter().any(|row| row.starts_with("turn  ")));
 }
 
 #[test]
