@@ -2,7 +2,7 @@
 # What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        netcat-test scale watch demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -30,15 +30,18 @@ netcat-test: ## Send messages with a real netcat, from a container; each must co
 scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
 	@sh docker/scale.sh "$$CLIENTS"
 
+watch: ## See the server's turns on a page, which also has the numbers for Prometheus; prints its address
+	@sh docker/watch.sh
+
 demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
 	@sh docker/demo.sh
 
 ##@ Change
 
-build: ## Build both programs on this machine (needs Rust)
+build: ## Build the programs on this machine (needs Rust)
 	@sh docker/build.sh
 
-docker-image: ## Build both images
+docker-image: ## Build the images
 	@sh docker/build-images.sh
 
 test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The environment of this checkout: its containers, whose they are, how they start and stop, and whether they work.
-# Sourced by every script that works on it. Three variables, all optional, let a second environment live beside the first:
+# Sourced by every script that works on it. Four variables, all optional, let a second environment live beside the first:
 #   ECHO_PREFIX  goes before the names of project, containers, network and the images' tag (default: nothing)
 #   ECHO_SUBNET  the network's subnet (default: 172.24.125.0/24, or another where that is taken or too small)
 #   ECHO_CONFIG  the configuration file that is mounted (default: config.yaml at the root)
+#   ECHO_PAGE_PORT  where "make watch" publishes its page, on 127.0.0.1 (default: 8080, or the next one that is free)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -27,6 +28,7 @@ unset DOCKER_DEFAULT_PLATFORM
 
 project=${ECHO_PREFIX}echo-reactor
 server=${ECHO_PREFIX}server
+scope=${ECHO_PREFIX}scope
 folder=$root/docker
 dev_file=$folder/docker-compose-dev.yaml
 # Exists only while the environment has another number of clients than the committed file.
@@ -56,7 +58,7 @@ survey() {
     : >"$scratch/foreign"
     docker ps --all --no-trunc --format "{{.Names}}$tab{{.ID}}$tab{{.State}}$tab{{or (.Label \"com.docker.compose.project\") \"-\"}}$tab{{or (.Label \"$sources_label\") \"-\"}}$tab{{.Status}}$tab{{.Label \"com.docker.compose.project.working_dir\"}}" \
         >"$scratch/every" 2>"$scratch/output" || fail "the engine lists no containers: $(reason)"
-    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|client[0-9]+)\$" \
+    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|scope|client[0-9]+)\$" \
         '$1 ~ ours || $4 == project' "$scratch/every" >"$scratch/all"
     cut -f 7 "$scratch/all" | sort -u >"$scratch/owners"
     while IFS= read -r owner; do
@@ -73,7 +75,7 @@ is_our_folder() {
 
 # surveyed CONDITION [FIELD]: the id, or another field, of each container for which awk's condition holds; 0 is all.
 surveyed() {
-    awk -F "$tab" -v server="$server" -v project="$project" -v sources="$sources" \
+    awk -F "$tab" -v server="$server" -v scope="$scope" -v project="$project" -v sources="$sources" \
         "$1 { print \$${2:-2} }" "$scratch/containers"
 }
 
@@ -110,11 +112,11 @@ prepare() {
     need_images
 }
 
-# check_config: both programs read the configuration as they will, in a container and as its user.
+# check_config PROGRAM...: they read the configuration as they will, in a container and as its user.
 check_config() {
     # Docker would make a folder of that name and mount it.
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in $programs; do
+    for program in "$@"; do
         quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
     done
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
@@ -142,7 +144,7 @@ throwaway() {
 }
 
 remove_throwaways() {
-    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
+    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-echo-scope-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
 }
 
 # define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.

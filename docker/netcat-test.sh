@@ -41,7 +41,7 @@ layers_of() {
 
 start_server() {
     say 'The server is not running: starting it for this test'
-    check_config
+    check_config echo-reactor echo-client
     found=$(state_of_server)
     remember
     if [ "$found" = absent ]; then

@@ -376,6 +376,7 @@ fn make_lists_its_commands() {
         "build",
         "netcat-test",
         "scale",
+        "watch",
         "demo",
         "test",
         "test-containers",
