@@ -114,7 +114,9 @@ impl<'a, 'f> Pieces<'a, 'f> {
         Ok(())
     }
 
-    /// Only a quote of the kind that stands around the bytes is escaped.
+    /// Only a quote of the kind that stands around the bytes is escaped. Inlined, because a line of the
+    /// log takes a tenth longer without.
+    #[inline]
     fn push_escaped(&mut self, bytes: &[u8], quote: Option<u8>) -> fmt::Result {
         let mut rest = bytes;
         loop {
