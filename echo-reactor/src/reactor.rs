@@ -187,7 +187,17 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
+    /// The turn has taken time. Once a signal has come, the clock is read again before the sleep, so that the
+    /// next phase is not late by that time, and to know when the turn ended.
+    fn end_turn(&mut self) {
+        if let Some(request) = self.phase.request() {
+            let turn_began = mem::replace(&mut self.now, self.kernel.now());
+            request.turn_ends(turn_began, self.now);
+        }
+    }
+
     fn wait(&mut self) {
+        self.end_turn();
         let has_work_left = self.has_work_left();
         let timeout = if has_work_left { Some(Duration::ZERO) } else { self.time_to_deadline() };
         let Reactor { kernel, acceptor, connections, ready, account, watchers, .. } = self;
@@ -232,13 +242,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// How long the reactor may sleep; `None` is no limit.
-    fn time_to_deadline(&mut self) -> Option<Duration> {
-        if let Some(request) = self.phase.request() {
-            // The turn has taken time. Once a signal has come, the clock is read again before the sleep,
-            // so that the next phase is not late by that time, and to know when the turn ended.
-            let turn_began = mem::replace(&mut self.now, self.kernel.now());
-            request.turn_ends(turn_began, self.now);
-        }
+    fn time_to_deadline(&self) -> Option<Duration> {
         let next = self.deadlines.next().min(self.acceptor.retry_at());
         let next = next.min(self.phase.ends()).min(self.message_log.report_at());
         self.now.until(next.min(self.watchers.wake_at()))
