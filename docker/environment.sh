@@ -241,46 +241,49 @@ refuse_start() {
     esac
 }
 
-# "Up" is said of what was seen: the server answers, each client runs or has ended with code 0.
+# "Up" is said of what was seen: the server serves, each client runs or has ended with code 0.
 verify() {
-    # Its log holds earlier lives as well. The time of its start would not do: its first lines may be older.
-    case $(docker container inspect --format '{{.State.FinishedAt}}' "$server") in
-        0001-*) life= ;;
-        *) life=$(docker container inspect --format '--since={{.State.FinishedAt}}' "$server") ;;
-    esac
-    newest=${ECHO_PREFIX}client$clients
-    case $log_level in
-        *info* | *debug* | *trace*)
-            wait_until 10 server_tells_or_has_ended || true
-            [ "$clients" -eq 0 ] || ! server_tells || wait_until 15 newest_is_answered_or_has_ended ||
-                fail "$newest gets no answer from the server: $(last_words "$newest")"
-            ;;
-    esac
-    server_tells || ! runs "$server" || exchange || fail "$server runs, but does not answer: $(reason)"
+    wait_until 10 server_serves_or_has_ended || true
+    if server_serves; then
+        newest=${ECHO_PREFIX}client$clients
+        verify_a_client
+    elif runs "$server"; then
+        fail "$server runs, but does not serve: $(reason)"
+    fi
     wait_until 10 all_have_settled || true
     survey
     surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
     surveyed '$1 ~ /client[0-9]+$/ && $3 != "running" && $6 !~ /^Exited \(0\)/' 0 | complain || exit 1
 }
 
+# A client reaches the server: by the log of the newest one. Where the logs are off, one more client has to try.
+verify_a_client() {
+    case $clients:$log_level in
+        0:*) ;;
+        *info* | *debug* | *trace*)
+            wait_until 15 newest_is_answered_or_has_ended ||
+                fail "$newest gets no answer from the server: $(last_words "$newest")" ;;
+        *) exchange || fail "$server serves, but a client gets no answer: $(reason)" ;;
+    esac
+}
+
 runs() {
     [ "$(docker container inspect --format '{{.State.Running}}' "$1")" = true ]
 }
 
-server_tells() {
-    # shellcheck disable=SC2086 # One option, or none.
-    docker logs $life "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
+# The health check of the definition, at once instead of after its interval.
+server_serves() {
+    quietly docker exec "$server" /echo-reactor --health
 }
 
-server_tells_or_has_ended() {
-    server_tells || ! runs "$server"
+server_serves_or_has_ended() {
+    server_serves || ! runs "$server"
 }
 
 newest_is_answered_or_has_ended() {
     docker logs "$newest" 2>&1 | grep -q 'Message from server' || ! runs "$newest"
 }
 
-# Where the log is off, a client has to try.
 exchange() {
     quietly throwaway probe --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
         --env CLI_RETRY_TIMEOUT=5s --env RUST_LOG=error "$(image_of echo-client)"

@@ -55,6 +55,14 @@ services:
       context: "$context"
       dockerfile: docker/Dockerfile
       target: echo-reactor
+    environment:
+      # How the server is, for whoever is in its network; nothing is published. It wins over config.yaml.
+      - SERVER_STATUS=0.0.0.0:12346
+    healthcheck:
+      test: ["CMD", "/echo-reactor", "--health"]
+      interval: 10s
+      timeout: 3s
+      retries: 2
     mem_limit: 256m
     ulimits:
       # One descriptor a connection; connections_max is 1000 by default.

@@ -11,11 +11,14 @@ choose_subnet
 # Always afresh, so that the whole configuration takes effect.
 [ -z "$(surveyed 1)" ] || take_down
 bring_up
-cat <<'NEXT'
+cat <<NEXT
 
 Next, try:
   make docker-compose-logs     what they say; Ctrl-C ends the reading only
   make netcat-test             a message from netcat must come back unaltered
   make scale CLIENTS=20        more clients, or fewer
   make docker-compose-down     stop and remove everything
+
+See the server at work; Ctrl-C ends the looking only:
+  docker exec -it $server /echo-reactor --watch
 NEXT
