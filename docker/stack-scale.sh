@@ -15,6 +15,7 @@ since=$(engine_time)
 scales=
 [ -z "${1-}" ] || scales="$stack_server=$1"
 [ -z "${2-}" ] || scales="$scales $stack_client=$2"
+note_failures
 # shellcheck disable=SC2086 # One word for each service.
 quietly attend docker service scale --detach $scales || fail "the stack does not scale: $(reason)"
 await_stack

@@ -13,6 +13,7 @@ take_lock "$stack"
 need_stack_images
 check_stack_config
 choose_endpoint
+note_failures
 # shellcheck disable=SC2046 # One option, or two words.
 quietly attend docker stack deploy --compose-file "$folder/stack.yaml" $(resolve_images '--resolve-image never') "$stack" ||
     fail "the stack was not deployed: $(reason)"

@@ -79,6 +79,7 @@ use_image "${1-}"
 check_stack_config
 since=$(engine_time)
 say "Rolling out $image"
+note_failures
 # shellcheck disable=SC2046 # Options.
 quietly attend docker service update --detach --force --image "$image" --stop-grace-period "$ECHO_STOP_GRACE" \
     $(exchange_config) $(resolve_images '--no-resolve-image') "$stack_server" ||

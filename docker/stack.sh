@@ -6,6 +6,11 @@
 
 . "$(dirname "$0")/environment.sh"
 
+case ${ECHO_ENDPOINT-} in
+    '' | vip | dnsrr) ;;
+    *) fail "ECHO_ENDPOINT=$ECHO_ENDPOINT is neither vip nor dnsrr" ;;
+esac
+
 stack=$project
 stack_server=${stack}_server
 stack_client=${stack}_client
@@ -75,11 +80,10 @@ check_stack_config() {
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
     for program in $programs; do
         run_with_config "$program" --network none "$(image_of "$program")" --check || refuse_config
-        [ "$program" != echo-reactor ] ||
-            ECHO_STOP_GRACE=$(sed -n 's/^# stop_grace_period: //p' "$scratch/output")
+        [ "$program" != echo-reactor ] || take_stop_grace
     done
     ECHO_CONFIG_NAME=$stack-$(cksum <"$ECHO_CONFIG" | tr ' ' -)
-    export ECHO_STOP_GRACE ECHO_CONFIG_NAME
+    export ECHO_CONFIG_NAME
 }
 
 # run_with_config NAME OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own, and
@@ -103,17 +107,13 @@ clean_up() {
 
 # IPVS makes one address of many. What another machine's kernel has cannot be seen from here: there it is taken for granted.
 choose_endpoint() {
-    case ${ECHO_ENDPOINT-} in
-        vip | dnsrr) ;;
-        '')
-            ECHO_ENDPOINT=vip
-            if [ "$(docker info --format '{{.KernelVersion}}')" = "$(uname -r)" ] && ! kernel_has_ipvs; then
-                say 'This kernel has no IPVS: the name "server" has the addresses of all replicas (dnsrr)'
-                ECHO_ENDPOINT=dnsrr
-            fi
-            ;;
-        *) fail "ECHO_ENDPOINT=$ECHO_ENDPOINT is neither vip nor dnsrr" ;;
-    esac
+    if [ -z "${ECHO_ENDPOINT-}" ]; then
+        ECHO_ENDPOINT=vip
+        if [ "$(docker info --format '{{.KernelVersion}}')" = "$(uname -r)" ] && ! kernel_has_ipvs; then
+            say 'This kernel has no IPVS: the name "server" has the addresses of all replicas (dnsrr)'
+            ECHO_ENDPOINT=dnsrr
+        fi
+    fi
     export ECHO_ENDPOINT
 }
 
@@ -126,6 +126,22 @@ tasks() {
     docker service ps --no-trunc \
         --format "{{.ID}}$tab{{.Name}}$tab{{.Node}}$tab{{.DesiredState}}$tab{{.CurrentState}}$tab{{.Error}}" "$1" \
         >"$scratch/tasks" 2>/dev/null || : >"$scratch/tasks"
+}
+
+# Swarm remembers tasks that have failed: what follows is about later ones.
+note_failures() {
+    # Never empty: awk could not tell it from the tasks.
+    say ID >"$scratch/earlier"
+    for service in "$stack_server" "$stack_client"; do
+        tasks "$service"
+        cut -f 1 "$scratch/tasks" >>"$scratch/earlier"
+    done
+}
+
+# later_errors: NAME, NODE and ERROR of the tasks in $scratch/tasks that have failed since.
+later_errors() {
+    awk -F "$tab" -v OFS="$tab" 'NR == FNR { earlier[$1]; next } $6 != "" && !($1 in earlier) { print $2, $3, $6 }' \
+        "$scratch/earlier" "$scratch/tasks"
 }
 
 # How many replicas run, which here means that they are healthy.
@@ -193,17 +209,17 @@ no_departing() {
 
 # A node that has no image, and no registry to get it from.
 refuse_missing_images() {
-    lacking=$(awk -F "$tab" '$6 ~ /No such image/ { print $3 }' "$scratch/tasks" | sort -u | tr '\n' ' ' | sed 's/ $//')
+    lacking=$(later_errors | grep 'No such image' | cut -f 2 | sort -u | tr '\n' ' ' | sed 's/ $//')
     [ -n "$lacking" ] || return 0
     first=${lacking%% *}
     fail "no image on $lacking, and no registry that all nodes reach: ECHO_REGISTRY=HOST/NAME make stack-up pushes them there; or bring them there: docker save $(stack_image echo-reactor) $(stack_image echo-client) | ssh $first docker load"
 }
 
-# The newest error of all tasks.
+# The newest error of the tasks.
 last_error() {
     for service in "$stack_server" "$stack_client"; do
         tasks "$service"
-        awk -F "$tab" '$6 != "" { print $2 " on " $3 ": " $6; exit }' "$scratch/tasks"
+        later_errors | awk -F "$tab" '{ print $1 " on " $2 ": " $3; exit }'
     done | head -n 1 | grep . || say 'docker stack ps shows its tasks'
 }
 
@@ -220,10 +236,18 @@ engine_time() {
 
 # tell_cost SINCE: what the clients say of the time since then.
 tell_cost() {
-    # With bounds, because it waits for a node that is gone.
-    bounded 20 docker service logs --raw --since "$1" "$stack_client" >"$scratch/clients" 2>/dev/null ||
-        say 'Not all nodes tell what their clients have logged' >&2
-    again=$(grep -c -e 'not answered by' -e '"event":"not_answered"' "$scratch/clients" || true)
-    failed=$(grep -c -e ' given up, ' -e 'Wrong reply to' -e '"event":"gave_up"' -e '"event":"wrong_reply"' "$scratch/clients" || true)
+    tasks "$stack_client"
+    awk -F "$tab" '$5 ~ /^(Running|Complete|Failed)/ { print $1 }' "$scratch/tasks" >"$scratch/tellers"
+    again=0
+    failed=0
+    silent=0
+    # Not of the service as a whole: the engine waits without end for a task that never had a container. And with a
+    # bound, because it waits for a node that is gone.
+    while read -r task; do
+        bounded 5 docker service logs --raw --since "$1" "$task" >"$scratch/log" 2>&1 </dev/null || silent=$((silent + 1))
+        again=$((again + $(grep -c -e ' not answered by ' -e '"event":"not_answered"' "$scratch/log" || true)))
+        failed=$((failed + $(grep -c -e ' given up, ' -e 'Wrong reply to' -e '"event":"gave_up"' -e '"event":"wrong_reply"' "$scratch/log" || true)))
+    done <"$scratch/tellers"
+    [ "$silent" -eq 0 ] || say "The log of $silent clients cannot be read"
     say "The clients have tried $again messages again, and $failed had no right answer in the end"
 }
