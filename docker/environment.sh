@@ -118,8 +118,15 @@ check_config() {
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
     for program in "$@"; do
         quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
+        [ "$program" != echo-reactor ] || take_stop_grace
     done
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
+}
+
+# How long the server may take to leave, as the program itself has it.
+take_stop_grace() {
+    ECHO_STOP_GRACE=$(sed -n 's/^# stop_grace_period: //p' "$scratch/output")
+    export ECHO_STOP_GRACE
 }
 
 refuse_config() {
@@ -285,7 +292,7 @@ server_serves_or_has_ended() {
 }
 
 newest_is_answered_or_has_ended() {
-    docker logs "$newest" 2>&1 | grep -q 'Message from server' || ! runs "$newest"
+    docker logs "$newest" 2>&1 | grep -q -e 'Message from server' -e '"event":"message_from_server"' || ! runs "$newest"
 }
 
 exchange() {
@@ -340,10 +347,10 @@ stop_and_remove() {
     remove_containers "$1"
 }
 
-# stop_containers IDS
+# stop_containers IDS: each has the time that its definition gives it.
 stop_containers() {
     # shellcheck disable=SC2086 # One word for each container.
-    [ -z "$1" ] || docker stop -t 1 $1 >/dev/null 2>&1 || true
+    [ -z "$1" ] || docker stop $1 >/dev/null 2>&1 || true
 }
 
 # remove_containers IDS
