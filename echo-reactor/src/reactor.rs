@@ -31,6 +31,9 @@ use crate::signals::{Request, Signal};
 use crate::source::{Readiness, Source};
 use crate::work::{self, Budget};
 
+#[cfg(test)]
+mod tests;
+
 /// How the reactor left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
