@@ -128,7 +128,8 @@ impl Break {
     /// Changes the line of this source. Fails if the function is not there once, or the line not in it once.
     pub(crate) fn apply(&self, source: &str) -> io::Result<Changed> {
         let lines: Vec<&str> = source.lines().collect();
-        let (begin, end) = extent(&lines, self.function).ok_or_else(|| self.stale(self.function))?;
+        let (begin, end) =
+            extent(&lines, self.function).ok_or_else(|| self.stale(self.function))?;
         let is_it = |number: &usize| lines[*number].trim_start() == self.line;
         let places: Vec<usize> = (begin..end).filter(is_it).collect();
         let [place] = places[..] else { return Err(self.stale(self.line)) };
@@ -180,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_line_is_changed_in_its_function_alone() {
-        let source = "fn one() {\n    go();\n}\n\nfn two() {\n    if x {\n        go();\n    }\n}\n";
+        let source =
+            "fn one() {\n    go();\n}\n\nfn two() {\n    if x {\n        go();\n    }\n}\n";
         let changed = CHANGE.apply(source).unwrap();
         let expected = source.replace("        go();", "        stay();");
         assert_eq!((changed.text, changed.number), (expected, 7));
@@ -189,9 +191,11 @@ mod tests {
 
     #[test]
     fn a_break_that_does_not_fit_any_more_says_so() {
-        for source in
-            ["fn one() {\n    go();\n}\n", "fn two() {\n    go(1);\n}\n", "fn two() {\n    go();\n    go();\n}\n"]
-        {
+        for source in [
+            "fn one() {\n    go();\n}\n",
+            "fn two() {\n    go(1);\n}\n",
+            "fn two() {\n    go();\n    go();\n}\n",
+        ] {
             let error = CHANGE.apply(source).err().expect("it does not fit").to_string();
             assert!(error.contains("a.rs, fn two, has not exactly one"), "{error}");
         }

@@ -72,11 +72,11 @@ fn words_of_failure(output: &str, name: &str) -> Option<String> {
     let is_shown = |line: &&str| !line.is_empty() && !line.starts_with("note: run with");
     let lines: Vec<&str> = said.lines().filter(is_shown).collect();
     let left_out = lines.len().saturating_sub(SHOWN_LINES);
-    let mut shown = if left_out > 0 { format!("  … {left_out} lines more\n") } else { String::new() };
-    for line in &lines[left_out..] {
+    let note = (left_out > 0).then(|| format!("  … {left_out} lines more"));
+    let shown = lines[left_out..].iter().map(|line| {
         let cut: String = line.chars().take(SHOWN_CHARACTERS).collect();
         let end = if cut.len() < line.len() { "…" } else { "" };
-        shown.push_str(&format!("  {cut}{end}\n"));
-    }
-    Some(shown.trim_end().to_owned())
+        format!("  {cut}{end}")
+    });
+    Some(note.into_iter().chain(shown).collect::<Vec<_>>().join("\n"))
 }
