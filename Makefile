@@ -2,7 +2,8 @@
 # What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        netcat-test scale demo lesson break check-exercise first-solution \
+        test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -32,6 +33,23 @@ scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
 
 demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
 	@sh docker/demo.sh
+
+##@ Learn
+
+lesson: build ## Play the scene of a chapter of docs/guide.md with a real server: make lesson N=3
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@$(if $(filter 7,$(N)),$(MAKE) -s -C proof/bench/peers threads blocking OUT="$(CURDIR)/target/bench")
+	@target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
+
+break: cargo ## Break the server in one of five ways, in a copy, and see what notices: make break N=1
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@target/release/echo-guide break "$$N"
+
+check-exercise: ## Test any image's server as exercise 3, 4 or 5 demands: make check-exercise N=4 IMAGE=my-server
+	@sh docker/check-exercise.sh "$$N" "$$IMAGE"
+
+first-solution: ## Build the image of a beginner's server, to see check-exercise complain
+	@sh docker/first-solution.sh
 
 ##@ Change
 
