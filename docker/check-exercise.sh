@@ -92,7 +92,7 @@ report() {
 
 # As "docker compose stop -t 1" does it: SIGTERM, and SIGKILL a second later.
 ends_in_order() {
-    docker stop --time 1 "$subject" >/dev/null
+    docker stop -t 1 "$subject" >/dev/null
     code=$(exit_code)
     case $code in
         0) return ;;

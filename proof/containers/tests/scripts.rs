@@ -345,6 +345,21 @@ fn with_the_builder_image_docker_alone_builds_both() {
 }
 
 #[test]
+fn what_is_no_exercise_or_no_image_is_refused() {
+    let engine = engine("'image inspect my-server') exit 1 ;;");
+    for (exercise, image, complaint) in [
+        ("", "my-server", "which exercise? *N=3, 4 and 5"),
+        ("2", "my-server", "which exercise?"),
+        ("4", "", "which image?"),
+        ("4", "my-server", "no image my-server here: docker build"),
+    ] {
+        let mut check = script("check-exercise", &[exercise, image]);
+        let check = check.env("ECHO_PREFIX", "fake-");
+        run_as(&[("docker", &engine)], check).complains(complaint);
+    }
+}
+
+#[test]
 #[ignore = "needs the programs of make build: make test-containers"]
 fn the_demo_ends_with_its_clients_finished_and_its_server_drained() {
     let output = run(&mut script("demo", &[])).succeeded();
@@ -401,6 +416,10 @@ fn make_lists_its_commands() {
         "netcat-test",
         "scale",
         "demo",
+        "lesson",
+        "break",
+        "check-exercise",
+        "first-solution",
         "test",
         "test-containers",
         "soak",

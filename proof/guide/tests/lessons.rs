@@ -1,0 +1,1 @@
+//! The lessons show what the guide says that they show.
