@@ -86,7 +86,7 @@ fi
 
 say 'The server and three clients, for some seconds'
 # Whatever config.yaml says: the demo reads the server's log, and its clients want their echo.
-export RUST_LOG=info SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0
+export RUST_LOG=info LOG_FORMAT=text SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0
 launch server 36 "$programs/echo-reactor"
 server_process=$launched
 wait_until 5 find_port || true

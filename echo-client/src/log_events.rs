@@ -2,12 +2,15 @@
 //!
 //! Each line is one event, and each event is one line. A line names the client's end of a
 //! connection as `('ip', port)`. The server's log names the same pair.
+//!
+//! Beside its text, a line has its event, which is the function's name, and the event's fields. A log
+//! of JSON shows these instead, with an address as `ip:port`. `docs/log.md` lists them all.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use echo_common::repr::{AddressRepr, printable};
+use echo_common::repr::{AddressRepr, Escaped, printable};
 use echo_common::setting::duration_text;
 use log::{debug, error, info, warn};
 use signal_hook::low_level::signal_name;
@@ -19,72 +22,106 @@ const SHOWN_MAX_BYTES: usize = 512;
 
 /// Start: the settings as they take effect.
 pub fn configuration(settings: &str) {
-    info!("Configuration: {settings}");
+    info!(event = "configuration", settings; "Configuration: {settings}");
 }
 
 /// Start: something about the settings that the user should know.
 pub fn note(note: &str) {
-    warn!("{note}");
+    warn!(event = "note", note; "{note}");
 }
 
 /// A connection to the server is open; `local` is the client's end of it.
 pub fn connected(config: &Config, local: SocketAddr) {
-    let (id, local) = (&config.id, AddressRepr(local));
-    debug!("[CLIENT {id}] Connection {local} to {} opened", config.server_address);
+    let Config { id: client, server_address: server, .. } = config;
+    debug!(
+        event = "connected", client:%, local:%, server:%;
+        "[CLIENT {client}] Connection {} to {server} opened", AddressRepr(local)
+    );
 }
 
 /// A right reply has come.
 pub fn message_from_server(config: &Config, reply: &[u8]) {
-    info!("[CLIENT {}] Message from server: {}", config.id, shown(reply));
+    let client = &config.id;
+    info!(
+        event = "message_from_server", client:%, reply:% = bare(reply), bytes = reply.len();
+        "[CLIENT {client}] Message from server: {}", shown(reply)
+    );
 }
 
 /// A connection is closed, for any reason. This is the last line about it.
 pub fn connection_closed(config: &Config, local: SocketAddr) {
-    info!("[CLIENT {}] Connection {} closed", config.id, AddressRepr(local));
+    let client = &config.id;
+    info!(
+        event = "connection_closed", client:%, local:%;
+        "[CLIENT {client}] Connection {} closed", AddressRepr(local)
+    );
 }
 
 /// A message has no reply, and will be sent again after `pause`.
 pub fn not_answered(config: &Config, number: u64, cause: &impl Display, pause: Duration) {
-    let (id, server) = (&config.id, &config.server_address);
-    let pause = duration_text(pause);
+    let Config { id: client, server_address: server, .. } = config;
     warn!(
-        "[CLIENT {id}] Message number {number} not answered by {server}: {cause}; \
-         trying again in {pause}"
+        event = "not_answered",
+        client:%,
+        number,
+        server:%,
+        reason:% = cause,
+        pause_ms = pause.as_millis();
+        "[CLIENT {client}] Message number {number} not answered by {server}: {cause}; \
+         trying again in {}", duration_text(pause)
     );
 }
 
 /// A message has no reply, and the time for new tries is over.
 pub fn gave_up(config: &Config, number: u64, cause: &impl Display) {
-    let (id, server) = (&config.id, &config.server_address);
+    let Config { id: client, server_address: server, .. } = config;
     let timeout = duration_text(config.retry_timeout);
     error!(
-        "[CLIENT {id}] Message number {number} given up, retry_timeout {timeout} is over: {cause}; \
+        event = "gave_up",
+        client:%,
+        number,
+        server:%,
+        reason:% = cause,
+        retry_timeout_ms = config.retry_timeout.as_millis();
+        "[CLIENT {client}] Message number {number} given up, retry_timeout {timeout} is over: {cause}; \
          is the server running, and is {server} its address (server_address, CLI_SERVER_ADDRESS)?"
     );
 }
 
 /// A reply is wrong, so nothing that the server says can be relied on.
 pub fn wrong_reply(config: &Config, message: &str, reply: &[u8]) {
-    let (id, server, reply) = (&config.id, &config.server_address, shown(reply));
-    error!("[CLIENT {id}] Wrong reply to \"{message}\": \"{reply}\"; is {server} an echo server?");
+    let Config { id: client, server_address: server, .. } = config;
+    error!(
+        event = "wrong_reply",
+        client:%,
+        server:%,
+        message,
+        reply:% = bare(reply),
+        bytes = reply.len();
+        "[CLIENT {client}] Wrong reply to \"{message}\": \"{}\"; is {server} an echo server?",
+        shown(reply)
+    );
 }
 
 /// All rounds are done.
 pub fn finished(config: &Config) {
-    info!("[CLIENT {}] Main loop finished", config.id);
+    let client = &config.id;
+    info!(event = "finished", client:%; "[CLIENT {client}] Main loop finished");
 }
 
 /// A signal has ended the rounds, and every socket is closed.
-pub fn stopped(id: &ClientId, signal: i32) {
-    info!("[CLIENT {id}] {} received: stopped", name(signal));
+pub fn stopped(client: &ClientId, signal: i32) {
+    let signal = name(signal);
+    info!(event = "stopped", client:%, signal; "[CLIENT {client}] {signal} received: stopped");
 }
 
 /// A signal came while the worker was in a call that cannot be interrupted; nobody waits for it.
-pub fn abandoned(id: &ClientId, signal: i32) {
+pub fn abandoned(client: &ClientId, signal: i32) {
+    let signal = name(signal);
     warn!(
-        "[CLIENT {id}] {} received: stopped in the middle of a lookup, a connect or a log line; \
-         the system closes the socket",
-        name(signal)
+        event = "abandoned", client:%, signal;
+        "[CLIENT {client}] {signal} received: stopped in the middle of a lookup, a connect or a \
+         log line; the system closes the socket"
     );
 }
 
@@ -92,15 +129,24 @@ fn name(signal: i32) -> &'static str {
     signal_name(signal).unwrap_or("a signal")
 }
 
+/// A peer's bytes for a field of JSON, without the end of line, cut to a bound.
+fn bare(reply: &[u8]) -> Escaped<'_> {
+    Escaped::new(without_end(reply), SHOWN_MAX_BYTES)
+}
+
 /// A peer's bytes on one line, without the end of line, cut to a bound.
 fn shown(reply: &[u8]) -> String {
-    let reply = reply.strip_suffix(b"\n").unwrap_or(reply);
+    let reply = without_end(reply);
     match reply.get(..SHOWN_MAX_BYTES) {
         Some(start) if start.len() < reply.len() => {
             format!("{}... ({} bytes)", printable(start), reply.len())
         }
         _ => printable(reply),
     }
+}
+
+fn without_end(reply: &[u8]) -> &[u8] {
+    reply.strip_suffix(b"\n").unwrap_or(reply)
 }
 
 #[cfg(test)]

@@ -31,6 +31,6 @@ fn run() -> Result<ExitCode, ExitCode> {
     // First, because PID 1 of a container does not get a signal that it does not catch.
     let signals = supervisor::catch_signals().map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start::<Config>(&PROGRAM, |_| Vec::new())?;
-    logger::init(&settings.log.level, Target::Stderr);
+    logger::init(&settings.log.level, settings.log.format, Target::Stderr);
     supervisor::run(settings, signals).map_err(|error| fail(&PROGRAM, &error))
 }

@@ -99,9 +99,13 @@ fn run_through(config: &Config, stop: &Stop, message: &str) -> Result<(), Failur
     result
 }
 
+/// Tries all addresses of the server's name, from a random one on, so that several servers share the
+/// load: the system sorts the addresses in the same way each time (RFC 6724).
 fn connect(config: &Config, deadline: Instant) -> Result<TcpStream, Unanswered> {
     let addresses = config.server_address.parts().to_socket_addrs();
-    let addresses: Vec<SocketAddr> = addresses.map_err(Unanswered::Lookup)?.collect();
+    let mut addresses: Vec<SocketAddr> = addresses.map_err(Unanswered::Lookup)?.collect();
+    let first = fastrand::usize(..addresses.len().max(1));
+    addresses.rotate_left(first);
     let mut failure = Unanswered::Lookup(ErrorKind::NotFound.into());
     for (index, address) in addresses.iter().enumerate() {
         let timeout = fair_share(time_left(deadline)?, addresses[index..].len());

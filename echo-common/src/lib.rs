@@ -6,7 +6,7 @@
 //! 2. [`arguments`]: the options; [`help`]: what `--help` prints
 //! 3. [`settings`]: defaults, then the file, then the environment, then the flags
 //! 4. [`setting`]: one key, its sentence, its value and its limits
-//! 5. [`logger`]: the form of a log line
+//! 5. [`logger`]: the form of a log line, text or JSON
 //! 6. [`repr`]: bytes and addresses as Python writes them
 //!
 //! # Who knows whom

@@ -1,22 +1,29 @@
-//! The form of a log line: `2020-04-10 23:10:54 INFO     text`.
+//! The form of a log line, and which lines are logged.
 //!
-//! Time is UTC. The level is padded as by Python's `%-8s`. Levels and filters are `env_logger`'s.
+//! Levels and filters are `env_logger`'s. A program writes each line once, in its log catalogue, as a
+//! text with key-value pairs beside it; either is what the log shows.
 
-use std::cell::Cell;
+mod json;
+mod text;
+mod timestamp;
+
 use std::fmt;
-use std::io::{self, Write};
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
 
 use env_logger::Builder;
-use log::{LevelFilter, Record};
+use log::LevelFilter;
 
 pub use env_logger::Target;
 
-/// Length of `2020-04-10 23:10:54`, in bytes.
-const TIMESTAMP_BYTES: usize = 19;
-/// Length of the part before the text, in bytes: time, a space, the level padded to 8, a space.
-const PREFIX_BYTES: usize = TIMESTAMP_BYTES + 1 + 8 + 1;
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `2020-04-10 23:10:54 INFO     text`, for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
 
 /// Which lines are logged: a level, or a list of levels and of `target=level`. The list may end
 /// with `/` and a text, which a line must then contain.
@@ -68,71 +75,19 @@ impl fmt::Display for Filter {
 ///
 /// # Panics
 /// When it is called a second time.
-pub fn init(filter: &Filter, target: Target) {
-    Builder::new().parse_filters(&filter.0).target(target).format(write_line).init();
-}
-
-/// Pads the level by hand: `format_args!` would take as long for that as for the rest of the line.
-fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
-    let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let level = record.level().as_str().as_bytes();
-    let mut prefix = [b' '; PREFIX_BYTES];
-    prefix[..TIMESTAMP_BYTES].copy_from_slice(&timestamp(since_epoch.as_secs()));
-    prefix[TIMESTAMP_BYTES + 1..][..level.len()].copy_from_slice(level);
-    line.write_all(&prefix)?;
-    line.write_fmt(*record.args())?;
-    line.write_all(b"\n")
-}
-
-/// Formatting a date costs more than the rest of the line, so the text is kept for its second.
-fn timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
-    thread_local! {
-        static LAST: Cell<(u64, [u8; TIMESTAMP_BYTES])> =
-            const { Cell::new((u64::MAX, [b'?'; TIMESTAMP_BYTES])) };
-    }
-    let (last_second, last) = LAST.get();
-    if last_second == second {
-        return last;
-    }
-    let fresh = write_timestamp(second);
-    LAST.set((second, fresh));
-    fresh
-}
-
-fn write_timestamp(second: u64) -> [u8; TIMESTAMP_BYTES] {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-    let text = humantime::format_rfc3339_seconds(time).to_string();
-    let mut timestamp = [b'?'; TIMESTAMP_BYTES];
-    timestamp.copy_from_slice(&text.as_bytes()[..TIMESTAMP_BYTES]);
-    timestamp[10] = b' ';
-    timestamp
+pub fn init(filter: &Filter, format: Format, target: Target) {
+    let mut builder = Builder::new();
+    builder.parse_filters(&filter.0).target(target);
+    match format {
+        Format::Text => builder.format(text::write_line),
+        Format::Json => builder.format(json::write_line),
+    };
+    builder.init();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use log::Level;
-
-    #[test]
-    fn timestamps() {
-        assert_eq!(&timestamp(0), b"1970-01-01 00:00:00");
-        assert_eq!(&timestamp(1_586_560_254), b"2020-04-10 23:10:54");
-        assert_eq!(&timestamp(1_586_560_254), b"2020-04-10 23:10:54");
-        assert_eq!(&timestamp(1_586_560_255), b"2020-04-10 23:10:55");
-    }
-
-    #[test]
-    fn the_line_is_padded_as_by_python() {
-        for (level, padded) in
-            [(Level::Error, "ERROR   "), (Level::Warn, "WARN    "), (Level::Info, "INFO    ")]
-        {
-            let mut line = Vec::new();
-            let record = Record::builder().level(level).args(format_args!("text")).build();
-            write_line(&mut line, &record).expect("a vector takes all");
-            let line = String::from_utf8(line).expect("text");
-            assert_eq!(&line[TIMESTAMP_BYTES..], format!(" {padded} text\n"));
-        }
-    }
 
     #[test]
     fn filters() {

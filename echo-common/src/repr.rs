@@ -31,28 +31,34 @@ impl Display for BytesRepr<'_> {
         let quote = quote_for(self.shown);
         let mut pieces = Pieces::new(f);
         pieces.push(&[b'b', quote])?;
-        let mut rest = self.shown;
-        loop {
-            let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
-            let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
-            pieces.push(run)?;
-            let Some((&byte, behind)) = behind.split_first() else { break };
-            match byte {
-                b'\t' => pieces.push(b"\\t")?,
-                b'\n' => pieces.push(b"\\n")?,
-                b'\r' => pieces.push(b"\\r")?,
-                _ if byte == quote || byte == b'\\' => pieces.push(&[b'\\', byte])?,
-                _ if !is_printable(byte) => pieces.push(&hex_escape(byte))?,
-                _ => pieces.push(&[byte])?,
-            }
-            rest = behind;
-        }
+        pieces.push_escaped(self.shown, Some(quote))?;
         pieces.push(&[quote])?;
         pieces.flush()?;
         if self.shown.len() < self.length {
             write!(f, "... ({} bytes)", self.length)?;
         }
         Ok(())
+    }
+}
+
+/// Bytes with the escapes of [`BytesRepr`], but without quotes around them, and cut without a word:
+/// for a field of its own, such as one of a JSON object.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(&'a [u8]);
+
+impl<'a> Escaped<'a> {
+    /// Shows at most `limit` of the bytes.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], limit: usize) -> Self {
+        Self(&bytes[..bytes.len().min(limit)])
+    }
+}
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pieces = Pieces::new(f);
+        pieces.push_escaped(self.0, None)?;
+        pieces.flush()
     }
 }
 
@@ -106,6 +112,26 @@ impl<'a, 'f> Pieces<'a, 'f> {
             self.length += part.len();
         }
         Ok(())
+    }
+
+    /// Only a quote of the kind that stands around the bytes is escaped.
+    fn push_escaped(&mut self, bytes: &[u8], quote: Option<u8>) -> fmt::Result {
+        let mut rest = bytes;
+        loop {
+            let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
+            let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
+            self.push(run)?;
+            let Some((&byte, behind)) = behind.split_first() else { return Ok(()) };
+            match byte {
+                b'\t' => self.push(b"\\t")?,
+                b'\n' => self.push(b"\\n")?,
+                b'\r' => self.push(b"\\r")?,
+                _ if Some(byte) == quote || byte == b'\\' => self.push(&[b'\\', byte])?,
+                _ if !is_printable(byte) => self.push(&hex_escape(byte))?,
+                _ => self.push(&[byte])?,
+            }
+            rest = behind;
+        }
     }
 
     fn flush(&mut self) -> fmt::Result {
@@ -235,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn without_quotes_none_is_escaped() {
+        for (bytes, limit, expected) in [
+            (&b"it's \"hi\"\n"[..], 100, r#"it's "hi"\n"#),
+            (b"back\\slash\x00\xff", 100, r"back\\slash\x00\xff"),
+            (b"abcdef", 5, "abcde"),
+            (b"", 5, ""),
+        ] {
+            assert_eq!(Escaped::new(bytes, limit).to_string(), expected);
+        }
+    }
+
+    #[test]
     fn addresses() {
         for (address, expected) in [
             ("172.24.125.3:60392", "('172.24.125.3', 60392)"),
@@ -297,7 +335,15 @@ mod tests {
         #[test]
         fn only_printable_ascii(bytes: Vec<u8>, limit in 0..100_usize) {
             let text = BytesRepr::new(&bytes, limit).to_string();
-            prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            let bare = Escaped::new(&bytes, limit).to_string();
+            prop_assert!(text.bytes().chain(bare.bytes()).all(is_printable));
+        }
+
+        #[test]
+        fn the_escapes_are_the_same_without_quotes(bytes: Vec<u8>) {
+            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\'').collect();
+            let bare = Escaped::new(&bytes, usize::MAX);
+            prop_assert_eq!(format!("b'{bare}'"), repr(&bytes));
         }
     }
 }

@@ -7,8 +7,10 @@
 use std::io;
 use std::time::Duration;
 
+use echo_status::Accepting;
 use rustix::io::Errno;
 
+use crate::account::{Account, whole_micros};
 use crate::deadlines::Moment;
 use crate::kernel::Kernel;
 use crate::log_events;
@@ -31,9 +33,9 @@ enum State {
     /// The queue may hold connections.
     Ready,
     /// As many connections are open as are allowed; the others wait in the queue.
-    Full,
+    Full { since: Moment },
     /// The kernel has no descriptors or no memory for one more.
-    Exhausted { retry_at: Moment },
+    Exhausted { since: Moment, retry_at: Moment },
     /// The listener is closed.
     Closed,
 }
@@ -131,8 +133,20 @@ impl Acceptor {
     #[must_use]
     pub fn retry_at(&self) -> Moment {
         match self.state {
-            State::Exhausted { retry_at } => retry_at,
-            State::Waiting | State::Ready | State::Full | State::Closed => Moment::NEVER,
+            State::Exhausted { retry_at, .. } => retry_at,
+            State::Waiting | State::Ready | State::Full { .. } | State::Closed => Moment::NEVER,
+        }
+    }
+
+    /// The state, as the status port shows it.
+    #[must_use]
+    pub fn accepting(&self) -> Accepting {
+        match self.state {
+            State::Waiting => Accepting::Waiting,
+            State::Ready => Accepting::Ready,
+            State::Full { .. } => Accepting::Full,
+            State::Exhausted { .. } => Accepting::Exhausted,
+            State::Closed => Accepting::Closed,
         }
     }
 
@@ -144,17 +158,17 @@ impl Acceptor {
     }
 
     /// A connection was closed, and its descriptor with it.
-    pub fn slot_freed(&mut self) {
-        if let State::Full | State::Exhausted { .. } = self.state {
-            self.resume();
+    pub fn slot_freed(&mut self, now: Moment, account: &mut Account) {
+        if let State::Full { .. } | State::Exhausted { .. } = self.state {
+            self.resume(now, account);
         }
     }
 
     /// A turn begins to accept: it has all its attempts, and a pause whose time is over ends.
-    pub fn begin_turn(&mut self, now: Moment) {
+    pub fn begin_turn(&mut self, now: Moment, account: &mut Account) {
         self.attempts_left = ACCEPTS_PER_TURN;
         if self.retry_at() <= now {
-            self.resume();
+            self.resume(now, account);
         }
     }
 
@@ -165,30 +179,48 @@ impl Acceptor {
         kernel: &mut K,
         open: usize,
         now: Moment,
+        account: &mut Account,
     ) -> Option<(K::Socket, Peer)> {
         while self.is_ready() && self.attempts_left > 0 {
             let limit = self.connections_max;
             if open >= limit {
-                self.pause(State::Full, now, || log_events::connection_limit_reached(limit));
+                account.tally.pauses.full += 1;
+                let state = State::Full { since: now };
+                self.pause(state, now, || log_events::connection_limit_reached(limit));
                 break;
             }
             self.attempts_left -= 1;
             match kernel.accept() {
-                Ok(accepted) => return Some(accepted),
-                Err(error) => self.take_failure(kernel, &error, now),
+                Ok(accepted) => {
+                    account.tally.accepted += 1;
+                    return Some(accepted);
+                }
+                Err(error) => self.take_failure(kernel, &error, now, account),
             }
         }
         None
     }
 
-    fn take_failure(&mut self, kernel: &mut impl Kernel, error: &io::Error, now: Moment) {
-        match (Failure::from(error), self.at_empty_queue) {
+    fn take_failure(
+        &mut self,
+        kernel: &mut impl Kernel,
+        error: &io::Error,
+        now: Moment,
+        account: &mut Account,
+    ) {
+        let failure = Failure::from(error);
+        match failure {
+            Failure::QueueEmpty => account.tally.accepts_empty += 1,
+            _ => account.tally.accepts_failed += 1,
+        }
+        match (failure, self.at_empty_queue) {
             (Failure::QueueEmpty, AtEmptyQueue::WaitForEdge) => self.state = State::Waiting,
-            (Failure::QueueEmpty, AtEmptyQueue::CloseListener) => self.close(kernel),
+            (Failure::QueueEmpty, AtEmptyQueue::CloseListener) => self.close(kernel, now, account),
             (Failure::Interrupted, _) => {}
             (Failure::ConnectionGone, _) => log_events::connection_gone(error),
             (Failure::Exhausted, _) => {
-                let state = State::Exhausted { retry_at: now + RETRY_AFTER };
+                account.tally.pauses.exhausted += 1;
+                let state = State::Exhausted { since: now, retry_at: now + RETRY_AFTER };
                 self.pause(state, now, || log_events::accepting_paused(error));
             }
         }
@@ -203,9 +235,10 @@ impl Acceptor {
     }
 
     /// Closes the listener, whatever is in the queue. A second call does nothing.
-    pub fn close(&mut self, kernel: &mut impl Kernel) {
+    pub fn close(&mut self, kernel: &mut impl Kernel, now: Moment, account: &mut Account) {
         if !self.is_closed() {
             kernel.close_listener();
+            self.count_pause(now, account);
             self.state = State::Closed;
             log_events::listener_closed();
         }
@@ -220,10 +253,18 @@ impl Acceptor {
         }
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self, now: Moment, account: &mut Account) {
+        self.count_pause(now, account);
         self.state = State::Ready;
         if self.pause_is_logged {
             log_events::proceed_to_accept();
+        }
+    }
+
+    /// Counts how long a pause took, if it ends here.
+    fn count_pause(&self, now: Moment, account: &mut Account) {
+        if let State::Full { since } | State::Exhausted { since, .. } = self.state {
+            account.tally.pauses.us += whole_micros(now.since(since));
         }
     }
 }
@@ -247,9 +288,10 @@ mod tests {
 
     /// How many connections one turn accepts, if none is closed meanwhile.
     fn turn(acceptor: &mut Acceptor, kernel: &mut ScriptedKernel, now: Moment) -> usize {
-        acceptor.begin_turn(now);
+        let account = &mut Account::default();
+        acceptor.begin_turn(now, account);
         let mut accepted = 0;
-        while acceptor.next(kernel, accepted, now).is_some() {
+        while acceptor.next(kernel, accepted, now, account).is_some() {
             accepted += 1;
         }
         accepted
@@ -260,7 +302,7 @@ mod tests {
         let (mut acceptor, mut kernel) = (ready(10), kernel([Ok(()), Ok(())]));
         assert_eq!(turn(&mut acceptor, &mut kernel, START), 2);
         assert!(!acceptor.is_ready());
-        acceptor.slot_freed();
+        acceptor.slot_freed(START, &mut Account::default());
         assert!(!acceptor.is_ready());
         acceptor.queue_filled();
         assert!(acceptor.is_ready());
@@ -272,7 +314,7 @@ mod tests {
         assert_eq!(turn(&mut acceptor, &mut kernel, START), 1);
         acceptor.queue_filled();
         assert!(!acceptor.is_ready());
-        acceptor.slot_freed();
+        acceptor.slot_freed(START, &mut Account::default());
         assert!(acceptor.is_ready());
     }
 
@@ -286,7 +328,7 @@ mod tests {
         assert_eq!(kernel.attempts, 1);
         assert_eq!(turn(&mut acceptor, &mut kernel, START + RETRY_AFTER), 0);
         assert_eq!(kernel.attempts, 2);
-        acceptor.slot_freed();
+        acceptor.slot_freed(START, &mut Account::default());
         assert_eq!(turn(&mut acceptor, &mut kernel, START + RETRY_AFTER), 1);
     }
 
@@ -312,7 +354,7 @@ mod tests {
         assert_eq!(turn(&mut acceptor, &mut kernel, START), 2);
         assert!(acceptor.is_closed() && kernel.listener_is_closed);
         acceptor.queue_filled();
-        acceptor.slot_freed();
+        acceptor.slot_freed(START, &mut Account::default());
         assert_eq!(turn(&mut acceptor, &mut kernel, START), 0);
     }
 

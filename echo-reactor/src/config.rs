@@ -1,7 +1,9 @@
 //! The `server` section of the configuration, and the plain values that the rest of the server gets
 //! from it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use echo_common::setting::{self, Setting};
@@ -68,6 +70,27 @@ pub struct Service {
     pub work_per_turn: usize,
 }
 
+/// Where the status port is, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusPort(Option<SocketAddr>);
+
+impl fmt::Display for StatusPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl FromStr for StatusPort {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<StatusPort, AddrParseError> {
+        if text == "off" { Ok(StatusPort(None)) } else { text.parse().map(Some).map(StatusPort) }
+    }
+}
+
 /// The settings of the server; `config.yaml` explains each.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -83,6 +106,7 @@ pub struct Config {
     idle_timeout: Duration,
     message_timeout: Duration,
     drain_timeout: Duration,
+    status: StatusPort,
 }
 
 impl Default for Config {
@@ -99,6 +123,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(60),
             message_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_millis(700),
+            status: StatusPort(None),
         }
     }
 }
@@ -162,6 +187,8 @@ impl Section for Config {
                 "After SIGTERM, open connections have this time to finish. The rest is aborted.",
             )
             .duration(&mut self.drain_timeout, any_time),
+            key("status", "Address and port on which the server tells how it is. off is nowhere.")
+                .parsed(&mut self.status, "off, or an address and port, such as 127.0.0.1:12346"),
         ]
     }
 
@@ -173,6 +200,13 @@ impl Section for Config {
                     .to_owned(),
             );
         }
+        if let Some(status) = self.status()
+            && self.serves_clients_on(status)
+        {
+            return Err(format!(
+                "status: {status} is where clients are served (ip and port); use another port for                  the status, such as 12346"
+            ));
+        }
         Ok(())
     }
 }
@@ -182,6 +216,18 @@ impl Config {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
+    }
+
+    /// Where those who watch are let in, if anywhere.
+    #[must_use]
+    pub fn status(&self) -> Option<SocketAddr> {
+        self.status.0
+    }
+
+    fn serves_clients_on(&self, other: SocketAddr) -> bool {
+        let overlap =
+            self.ip == other.ip() || self.ip.is_unspecified() || other.ip().is_unspecified();
+        self.port != 0 && self.port == other.port() && overlap
     }
 
     /// All that the reactor has to know. The arguments come from the section `log`.

@@ -18,6 +18,9 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::Duration;
 
+use echo_status::{Closed, Open};
+
+use crate::account::Account;
 use crate::config::{Rules, Timeouts};
 use crate::deadlines::Moment;
 use crate::drain::Drain;
@@ -100,6 +103,28 @@ pub enum Reason {
     Aborted,
 }
 
+impl Reason {
+    fn counter(self, closed: &mut Closed) -> &mut u64 {
+        match self {
+            Reason::Answered => &mut closed.answered,
+            Reason::PeerClosed => &mut closed.peer_closed,
+            Reason::Failed(kind) if is_reset(kind) => &mut closed.reset,
+            Reason::Failed(_) => &mut closed.failed,
+            Reason::MessageTooLong => &mut closed.too_long,
+            Reason::MessageTimeout => &mut closed.message_timeout,
+            Reason::IdleTimeout => &mut closed.idle_timeout,
+            Reason::Drained => &mut closed.drained,
+            Reason::Aborted => &mut closed.aborted,
+        }
+    }
+}
+
+/// Whether an error means that the peer has reset the connection.
+fn is_reset(kind: ErrorKind) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(kind, ConnectionReset | NotConnected | BrokenPipe)
+}
+
 /// When a connection's time is over, and by which limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -136,6 +161,12 @@ struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
     then: Then,
+}
+
+impl Unsent {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
 }
 
 /// How many bytes may still be on their way to the peer, at most.
@@ -180,7 +211,9 @@ pub struct Connection<S> {
 
 impl<S: Socket> Connection<S> {
     /// A connection that was just accepted.
-    pub fn new(socket: S, peer: Peer, now: Moment) -> Connection<S> {
+    pub fn new(socket: S, peer: Peer, now: Moment, account: &mut Account) -> Connection<S> {
+        account.open.total += 1;
+        account.open.idle += 1;
         Connection {
             socket,
             peer,
@@ -220,6 +253,7 @@ impl<S: Socket> Connection<S> {
         turn: &Turn<'_>,
         scratch: &mut Scratch,
         budget: &mut Budget,
+        account: &mut Account,
         seen: &mut impl FnMut(&[u8]),
     ) -> Progress {
         // In a drain this visit may be the last: input that has arrived must not wait for an event.
@@ -227,19 +261,19 @@ impl<S: Socket> Connection<S> {
         while !budget.is_spent() {
             let step = match self.state {
                 State::Open | State::Lingering { .. } if !readable => Step::Blocked,
-                State::Open => self.read_and_answer(turn, scratch, budget, seen),
+                State::Open => self.read_and_answer(turn, scratch, budget, account, seen),
                 State::Flushing(_) => {
                     // Input that arrived meanwhile had its event, and no other will follow.
                     readable = true;
-                    self.flush(turn.now, budget)
+                    self.flush(turn.now, budget, account)
                 }
                 State::Lingering { reason, .. } => {
-                    self.discard_input(reason, turn.now, scratch, budget)
+                    self.discard_input(reason, turn.now, scratch, budget, account)
                 }
                 State::Closed(_) => return Progress::Closed,
             };
             if let Step::Blocked = step {
-                self.leave_if_draining(turn);
+                self.leave_if_draining(turn, account);
                 return Progress::Blocked;
             }
         }
@@ -251,27 +285,31 @@ impl<S: Socket> Connection<S> {
         turn: &Turn<'_>,
         scratch: &mut Scratch,
         budget: &mut Budget,
+        account: &mut Account,
         seen: &mut impl FnMut(&[u8]),
     ) -> Step {
         budget.spend(work::STEP);
-        let count = match self.socket.read(&mut scratch.input) {
+        let result = self.socket.read(&mut scratch.input);
+        account.read(&result);
+        let count = match result {
             Ok(count) => count,
-            Err(error) => return self.after_error(&error),
+            Err(error) => return self.after_error(&error, account),
         };
         // The end of the input counts too: like a byte, it has a sequence number (RFC 9293, 3.4).
         self.last_byte = turn.now;
         let Scratch { input, reply } = scratch;
-        if count == 0 {
-            let answer = self.echo.end(turn.rules, reply, seen);
-            return self.send(answer, turn.now);
-        }
-        let is_all_read = self.has_read_all(count, input.len());
         let was_mid_message = self.echo.is_mid_message();
         let messages_before = self.echo.messages();
+        if count == 0 {
+            let answer = self.echo.end(turn.rules, reply, seen);
+            self.count_messages(was_mid_message, messages_before, account);
+            return self.send(answer, turn.now, account);
+        }
+        let is_all_read = self.has_read_all(count, input.len());
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
+        let messages = self.count_messages(was_mid_message, messages_before, account);
         budget.spend(count);
         if echo::looks_at_each_message(turn.rules) {
-            let messages = self.echo.messages() - messages_before;
             budget.spend(messages as usize * work::MESSAGE);
         }
         if !was_mid_message || !answer.reply.is_empty() {
@@ -280,7 +318,7 @@ impl<S: Socket> Connection<S> {
         if let Then::AllAnswered { input_behind } = &mut answer.then {
             *input_behind |= !is_all_read;
         }
-        match self.send(answer, turn.now) {
+        match self.send(answer, turn.now, account) {
             Step::GoOn if is_all_read && turn.drain.is_none() && self.is_open() => Step::Blocked,
             step => step,
         }
@@ -295,29 +333,47 @@ impl<S: Socket> Connection<S> {
         matches!(self.state, State::Open)
     }
 
+    /// Counts what an open connection has just taken in; returns the number of messages.
+    fn count_messages(&self, was_mid_message: bool, before: u32, account: &mut Account) -> u32 {
+        let messages = self.echo.messages() - before;
+        account.tally.messages += u64::from(messages);
+        let open = &mut account.open;
+        match (was_mid_message, self.echo.is_mid_message()) {
+            (false, true) => (open.idle, open.mid_message) = (open.idle - 1, open.mid_message + 1),
+            (true, false) => (open.idle, open.mid_message) = (open.idle + 1, open.mid_message - 1),
+            (false, false) | (true, true) => {}
+        }
+        messages
+    }
+
     /// Sends the reply to what was just read. The connection keeps the part that finds no room.
-    fn send(&mut self, Answer { reply, then }: Answer<'_>, now: Moment) -> Step {
-        let sent = match self.send_some(&reply, then) {
+    fn send(
+        &mut self,
+        Answer { reply, then }: Answer<'_>,
+        now: Moment,
+        account: &mut Account,
+    ) -> Step {
+        let sent = match self.send_some(&reply, then, account) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => return self.after_error(&error),
+            Err(error) => return self.after_error(&error, account),
         };
         if sent == reply.len() {
-            self.go_on(then, now);
+            self.go_on(then, now, account);
         } else {
             let (bytes, sent) = reply.keep_from(sent);
             let unsent = Unsent { bytes, sent, then };
             self.in_flight = InFlight::LARGE_REPLY;
-            self.enter(State::Flushing(Box::new(unsent)));
+            self.enter(State::Flushing(Box::new(unsent)), account);
         }
         Step::GoOn
     }
 
-    fn send_some(&mut self, reply: &[u8], then: Then) -> io::Result<usize> {
+    fn send_some(&mut self, reply: &[u8], then: Then, account: &mut Account) -> io::Result<usize> {
         if reply.is_empty() {
             return Ok(0);
         }
-        match send_before(&mut self.socket, reply, then) {
+        match send_before(&mut self.socket, reply, then, account) {
             Ok(sent) => {
                 self.in_flight = self.in_flight.plus(sent);
                 Ok(sent)
@@ -327,51 +383,58 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn flush(&mut self, now: Moment, budget: &mut Budget) -> Step {
+    fn flush(&mut self, now: Moment, budget: &mut Budget, account: &mut Account) -> Step {
         let State::Flushing(unsent) = &mut self.state else {
             unreachable!("only a flushing connection is flushed");
         };
         let then = unsent.then;
         budget.spend(work::STEP);
-        match send_before(&mut self.socket, &unsent.bytes[unsent.sent..], then) {
+        match send_before(&mut self.socket, unsent.rest(), then, account) {
             Ok(count) => {
                 unsent.sent += count;
+                account.open.waiting_bytes -= count as u64;
                 budget.spend(count);
             }
-            Err(error) => return self.after_error(&error),
+            Err(error) => return self.after_error(&error, account),
         }
         self.last_byte = now;
-        if unsent.sent == unsent.bytes.len() {
+        if unsent.rest().is_empty() {
             // The next message could not go on while nothing was read from the peer.
             self.message_began = now;
-            self.go_on(then, now);
+            self.go_on(then, now, account);
         }
         Step::GoOn
     }
 
     /// Does what follows a reply that the kernel has taken whole.
-    fn go_on(&mut self, then: Then, now: Moment) {
+    fn go_on(&mut self, then: Then, now: Moment, account: &mut Account) {
         match then {
             Then::Read if self.is_open() => {}
-            Then::Read => self.enter(State::Open),
+            Then::Read => self.enter(State::Open, account),
             Then::AllAnswered { input_behind } => {
-                self.end_output(Reason::Answered, input_behind, now);
+                self.end_output(Reason::Answered, input_behind, now, account);
             }
-            Then::TooLong => self.end_output(Reason::MessageTooLong, true, now),
+            Then::TooLong => self.end_output(Reason::MessageTooLong, true, now, account),
             // After the end of the input nothing arrives that could turn this close into a reset.
-            Then::InputEnded => self.close(Reason::PeerClosed),
+            Then::InputEnded => self.close(Reason::PeerClosed, account),
         }
     }
 
     /// Ends the output, and closes the socket at once if that is safe. If input may be unread or output
     /// unsent (`must_linger`), or if more than one segment may be in flight, the connection lingers.
-    fn end_output(&mut self, reason: Reason, must_linger: bool, now: Moment) {
+    fn end_output(
+        &mut self,
+        reason: Reason,
+        must_linger: bool,
+        now: Moment,
+        account: &mut Account,
+    ) {
         if let Err(error) = self.socket.end_output() {
-            self.close(Reason::Failed(error.kind()));
+            self.close(Reason::Failed(error.kind()), account);
         } else if must_linger || self.in_flight > InFlight::ONE_SEGMENT {
-            self.enter(State::Lingering { reason, since: now });
+            self.enter(State::Lingering { reason, since: now }, account);
         } else {
-            self.close(reason);
+            self.close(reason, account);
         }
     }
 
@@ -381,10 +444,13 @@ impl<S: Socket> Connection<S> {
         now: Moment,
         scratch: &mut Scratch,
         budget: &mut Budget,
+        account: &mut Account,
     ) -> Step {
         budget.spend(work::STEP);
-        match self.socket.read(&mut scratch.input) {
-            Ok(0) => self.close(reason),
+        let result = self.socket.read(&mut scratch.input);
+        account.read(&result);
+        match result {
+            Ok(0) => self.close(reason, account),
             Ok(count) => {
                 budget.spend(count);
                 self.last_byte = now;
@@ -392,16 +458,16 @@ impl<S: Socket> Connection<S> {
                     return Step::Blocked;
                 }
             }
-            Err(error) => return self.after_error(&error),
+            Err(error) => return self.after_error(&error, account),
         }
         Step::GoOn
     }
 
-    fn after_error(&mut self, error: &io::Error) -> Step {
+    fn after_error(&mut self, error: &io::Error, account: &mut Account) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => return Step::Blocked,
             ErrorKind::Interrupted => {}
-            kind => self.fail(kind),
+            kind => self.fail(kind, account),
         }
         Step::GoOn
     }
@@ -416,20 +482,20 @@ impl<S: Socket> Connection<S> {
     }
 
     /// In a drain, an open connection leaves once all that had arrived is read and answered.
-    fn leave_if_draining(&mut self, turn: &Turn<'_>) {
+    fn leave_if_draining(&mut self, turn: &Turn<'_>, account: &mut Account) {
         if turn.drain.is_some() && self.is_open() {
-            self.leave(Reason::Drained, turn.now);
+            self.leave(Reason::Drained, turn.now, account);
         }
     }
 
     /// Ends an open connection, although its peer may go on sending. Replies on their way must survive
     /// that.
-    fn leave(&mut self, reason: Reason, now: Moment) {
+    fn leave(&mut self, reason: Reason, now: Moment, account: &mut Account) {
         if self.in_flight == InFlight::NOTHING {
-            self.close(reason);
+            self.close(reason, account);
         } else {
             let must_linger = !self.socket.is_all_sent();
-            self.end_output(reason, must_linger, now);
+            self.end_output(reason, must_linger, now, account);
         }
     }
 
@@ -461,16 +527,17 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Ends the connection if its deadline has passed.
-    pub fn expire(&mut self, turn: &Turn<'_>) {
+    pub fn expire(&mut self, turn: &Turn<'_>, account: &mut Account) {
         let Deadline { at, limit } = self.deadline(turn);
-        if at > turn.now {
+        let now = turn.now;
+        if at > now {
             return;
         }
         match (limit, &self.state) {
-            (Limit::Idle, State::Open) => self.leave(Reason::IdleTimeout, turn.now),
-            (Limit::Message, State::Open) => self.leave(Reason::MessageTimeout, turn.now),
-            (Limit::Idle, State::Flushing(_)) => self.cut_off(Reason::IdleTimeout),
-            (Limit::Linger, State::Lingering { reason, .. }) => self.close(*reason),
+            (Limit::Idle, State::Open) => self.leave(Reason::IdleTimeout, now, account),
+            (Limit::Message, State::Open) => self.leave(Reason::MessageTimeout, now, account),
+            (Limit::Idle, State::Flushing(_)) => self.cut_off(Reason::IdleTimeout, account),
+            (Limit::Linger, State::Lingering { reason, .. }) => self.close(*reason, account),
             (limit, state) => unreachable!("{limit:?} does not hold for {state:?}"),
         }
     }
@@ -482,44 +549,77 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Closes at once, whatever is left to do.
-    pub fn abort(&mut self) {
+    pub fn abort(&mut self, account: &mut Account) {
         match self.state {
-            State::Lingering { reason, .. } => self.close(reason),
-            State::Open | State::Flushing(_) => self.cut_off(Reason::Aborted),
+            State::Lingering { reason, .. } => self.close(reason, account),
+            State::Open | State::Flushing(_) => self.cut_off(Reason::Aborted, account),
             State::Closed(_) => {}
         }
     }
 
     /// Closes. A reply that is cut short ends in a reset, so that the peer cannot take it for whole.
-    fn cut_off(&mut self, reason: Reason) {
+    fn cut_off(&mut self, reason: Reason, account: &mut Account) {
         if let State::Flushing(_) = self.state {
             self.socket.reset_on_close();
         }
-        self.close(reason);
+        self.close(reason, account);
     }
 
     /// Closes after an error, with a reset: the connection may still work, and a clean end would pass
     /// for the end of a whole reply.
-    pub fn fail(&mut self, kind: ErrorKind) {
+    pub fn fail(&mut self, kind: ErrorKind, account: &mut Account) {
         self.socket.reset_on_close();
-        self.close(Reason::Failed(kind));
+        self.close(Reason::Failed(kind), account);
     }
 
-    fn close(&mut self, reason: Reason) {
-        self.enter(State::Closed(reason));
+    fn close(&mut self, reason: Reason, account: &mut Account) {
+        *reason.counter(&mut account.tally.closed) += 1;
+        account.open.total -= 1;
+        self.enter(State::Closed(reason), account);
     }
 
     /// Every move from one state to another goes through here: these are the arrows of the diagram.
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: State, account: &mut Account) {
         use State::{Closed, Flushing, Lingering, Open};
-        let is_legal = matches!(
-            (&self.state, &state),
-            (Open, Flushing(_) | Lingering { .. } | Closed(_))
-                | (Flushing(_), Open | Lingering { .. } | Closed(_))
-                | (Lingering { .. }, Closed(_))
-        );
-        assert!(is_legal, "from {:?} to {state:?}", self.state);
+        let moves = &mut account.tally.moves;
+        let arrow = match (&self.state, &state) {
+            (Open, Flushing(_)) => &mut moves.open_to_flushing,
+            (Open, Lingering { .. }) => &mut moves.open_to_lingering,
+            (Open, Closed(_)) => &mut moves.open_to_closed,
+            (Flushing(_), Open) => &mut moves.flushing_to_open,
+            (Flushing(_), Lingering { .. }) => &mut moves.flushing_to_lingering,
+            (Flushing(_), Closed(_)) => &mut moves.flushing_to_closed,
+            (Lingering { .. }, Closed(_)) => &mut moves.lingering_to_closed,
+            (from, to) => panic!("from {from:?} to {to:?}"),
+        };
+        *arrow += 1;
+        if let Some(count) = self.count_in(&mut account.open) {
+            *count -= 1;
+        }
+        account.open.waiting_bytes -= self.waiting_bytes();
         self.state = state;
+        if let Some(count) = self.count_in(&mut account.open) {
+            *count += 1;
+        }
+        account.open.waiting_bytes += self.waiting_bytes();
+    }
+
+    /// The count that this connection is in; `None` once it is closed.
+    fn count_in<'a>(&self, open: &'a mut Open) -> Option<&'a mut u64> {
+        match self.state {
+            State::Open if self.echo.is_mid_message() => Some(&mut open.mid_message),
+            State::Open => Some(&mut open.idle),
+            State::Flushing(_) => Some(&mut open.flushing),
+            State::Lingering { .. } => Some(&mut open.lingering),
+            State::Closed(_) => None,
+        }
+    }
+
+    fn waiting_bytes(&self) -> u64 {
+        match &self.state {
+            State::Flushing(unsent) => unsent.rest().len() as u64,
+            State::Open | State::Lingering { .. } | State::Closed(_) => 0,
+        }
     }
 
     /// Why the connection is closed; `None` if it is not.
@@ -546,9 +646,16 @@ impl<S: Socket> Connection<S> {
 
 /// Sends as much as there is room for. The last bytes before the end of the output may share a
 /// segment with it.
-fn send_before(socket: &mut impl Socket, bytes: &[u8], then: Then) -> io::Result<usize> {
-    match then {
+fn send_before(
+    socket: &mut impl Socket,
+    bytes: &[u8],
+    then: Then,
+    account: &mut Account,
+) -> io::Result<usize> {
+    let result = match then {
         Then::Read => socket.send(bytes),
         Then::AllAnswered { .. } | Then::TooLong | Then::InputEnded => socket.send_last(bytes),
-    }
+    };
+    account.sent(bytes.len(), &result);
+    result
 }

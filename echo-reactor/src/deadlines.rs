@@ -26,6 +26,19 @@ impl Moment {
         Moment(millis(elapsed))
     }
 
+    /// How long it has been since `earlier`: zero if that is still to come.
+    #[must_use]
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The next moment that is a whole number of `periods` after the start.
+    #[must_use]
+    pub fn next_tick(self, period: Duration) -> Moment {
+        let period = millis(period);
+        Moment((self.0 / period + 1) * period)
+    }
+
     /// How long it is until `later`: zero if that has passed, `None` if it never comes.
     #[must_use]
     pub fn until(self, later: Moment) -> Option<Duration> {

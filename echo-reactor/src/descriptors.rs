@@ -3,10 +3,11 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::acceptor::ACCEPTS_PER_TURN;
+use crate::source::WATCHERS;
 
-/// Descriptors besides the open connections: the standard streams, epoll, the listener, the signals,
-/// the log, and the connections that were closed in this turn but not reaped yet.
-const RESERVE: usize = 16 + ACCEPTS_PER_TURN;
+/// Descriptors besides the open connections: the standard streams, epoll, the listeners, the signals,
+/// the log, the watchers, and the connections that were closed in this turn but not reaped yet.
+const RESERVE: usize = 16 + WATCHERS + ACCEPTS_PER_TURN;
 
 /// Raises the soft limit to what `connections_max` connections need, as far as the hard limit
 /// allows (`getrlimit(2)`).

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::deadlines::Moment;
+use crate::signals::Signal;
 
 /// Signals within this time of the first count as one request: a shell that signals a whole process
 /// group, and a supervisor that passes the signal on, mean one stop and not two.
@@ -19,22 +20,53 @@ const QUIET_PEER: Duration = Duration::from_millis(100);
 /// A drain that has begun.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
+    signal: Signal,
     began: Moment,
     deadline: Moment,
     same_request_until: Moment,
+    was_cut_short: bool,
 }
 
 impl Drain {
-    /// The drain that a signal begins now. It may take as long as `timeout`.
+    /// The drain that `signal` begins now. It may take as long as `timeout`.
     #[must_use]
-    pub fn begin(now: Moment, timeout: Duration) -> Drain {
-        Drain { began: now, deadline: now + timeout, same_request_until: now + SAME_REQUEST }
+    pub fn begin(signal: Signal, now: Moment, timeout: Duration) -> Drain {
+        Drain {
+            signal,
+            began: now,
+            deadline: now + timeout,
+            same_request_until: now + SAME_REQUEST,
+            was_cut_short: false,
+        }
+    }
+
+    /// The signal that began it.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn began(&self) -> Moment {
+        self.began
     }
 
     /// When the connections that are left are aborted.
     #[must_use]
     pub fn deadline(&self) -> Moment {
         self.deadline
+    }
+
+    /// The deadline has come before everything was done.
+    pub fn cut_short(&mut self) {
+        self.was_cut_short = true;
+    }
+
+    /// Whether the deadline came before everything was done.
+    #[must_use]
+    pub fn was_cut_short(&self) -> bool {
+        self.was_cut_short
     }
 
     /// Whether a signal that is seen now belongs to the request that began the drain.
@@ -68,7 +100,7 @@ mod tests {
 
     #[test]
     fn signals_within_30_ms_are_one_request() {
-        let drain = Drain::begin(at(100), Duration::from_millis(700));
+        let drain = Drain::begin(Signal::Terminate, at(100), Duration::from_millis(700));
         assert!(drain.is_same_request(at(129)));
         assert!(!drain.is_same_request(at(130)));
         assert_eq!(drain.deadline(), at(800));
@@ -76,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_long_turn_extends_the_request_and_later_turns_do_not() {
-        let mut drain = Drain::begin(at(100), Duration::from_millis(700));
+        let mut drain = Drain::begin(Signal::Terminate, at(100), Duration::from_millis(700));
         drain.turn_ends(at(129), at(500));
         assert!(drain.is_same_request(at(529)));
         drain.turn_ends(at(500), at(510));
@@ -85,7 +117,7 @@ mod tests {
 
     #[test]
     fn quiet_before_the_drain_does_not_count() {
-        let drain = Drain::begin(at(100), Duration::from_millis(700));
+        let drain = Drain::begin(Signal::Terminate, at(100), Duration::from_millis(700));
         assert_eq!(drain.linger_deadline(at(0)), at(200));
         assert_eq!(drain.linger_deadline(at(150)), at(250));
     }

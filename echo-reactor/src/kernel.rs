@@ -4,7 +4,8 @@
 //! real kernel, the simulation implements them for its tests. The compiler makes the choice, so it costs
 //! nothing when the program runs.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::deadlines::Moment;
@@ -12,7 +13,28 @@ use crate::peer::Peer;
 use crate::signals::Request;
 use crate::source::{Readiness, Source};
 
-/// The poller, the listener, the signals, the log and the clock.
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wakeup {
+    /// By an event or a signal, and not because the time was over.
+    pub by_event: bool,
+    /// With as many events as one sleep may bring: others may have to wait for the next.
+    pub is_full: bool,
+}
+
+/// How long it has been since the start, to the nanosecond: for what is shown, not for what is decided.
+pub type Clock = Rc<dyn Fn() -> Duration>;
+
+/// The log, on its way to its reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogBacklog {
+    /// Bytes that wait for the reader.
+    pub waiting_bytes: u64,
+    /// Lines that were dropped since the start.
+    pub dropped: u64,
+}
+
+/// The poller, the listeners, the signals, the log and the clock.
 pub trait Kernel {
     /// A connected, non-blocking socket. Dropping it closes it.
     type Socket: Socket;
@@ -23,10 +45,14 @@ pub trait Kernel {
     /// Events are edges: each is told once, when it happens. An event may be late, untrue, or about a
     /// connection that is closed already. Signals and the log end the sleep too, but without an event:
     /// [`Kernel::requests`] hands on the signals.
-    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness));
+    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness))
+    -> Wakeup;
 
     /// The time now.
     fn now(&self) -> Moment;
+
+    /// The clock behind [`Kernel::now`].
+    fn clock(&self) -> Clock;
 
     /// Hands on what signals have asked for. Equal signals may have become one.
     fn requests(&mut self, obey: impl FnMut(Request));
@@ -52,6 +78,23 @@ pub trait Kernel {
 
     /// Writes out the log as far as its reader takes it, without waiting for it.
     fn flush_log(&mut self);
+
+    /// How the log stands with its reader.
+    fn log_backlog(&self) -> LogBacklog {
+        LogBacklog::default()
+    }
+
+    /// Takes one connection out of the listen queue of the status port. It has a descriptor even where
+    /// [`Kernel::accept`] finds none.
+    ///
+    /// # Errors
+    /// As [`Kernel::accept`]. Where there is no status port, its queue is empty.
+    fn accept_watcher(&mut self) -> io::Result<Self::Socket> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// A watcher's socket was closed: its descriptor is kept for the next.
+    fn watcher_left(&mut self) {}
 }
 
 /// One connection's socket. Nothing here waits.

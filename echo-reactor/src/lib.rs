@@ -12,6 +12,9 @@
 //! | [`acceptor`] | when to accept, pause, and go on |
 //! | [`deadlines`] | how time runs out without a timer for each message |
 //! | [`signals`] | which signals ask the server to leave |
+//! | [`account`] | what the server counts, for those who watch |
+//! | [`watchers`] | those who watch: what they ask for, and what they are sent |
+//! | [`report`] | the same for those who ask with a signal |
 //! | [`drain`] | how the server leaves: how long it takes, and which signals count as one request |
 //! | [`kernel`] | all that the reactor asks of the operating system |
 //! | [`linux`] | the real answers: epoll through mio, sockets, signals as events |
@@ -28,19 +31,22 @@
 //! `linux` stands apart: the reactor knows the traits of `kernel` only.
 //!
 //! ```text
-//! reactor: acceptor, config, connection, deadlines, drain, kernel, log_events, message_log, signals, source, work
-//! descriptors: acceptor
+//! reactor: acceptor, account, config, connection, deadlines, drain, kernel, log_events, message_log, report, signals, source, watchers, work
+//! descriptors: acceptor, source
 //! memory: config, echo
-//! acceptor: deadlines, kernel, log_events, peer
+//! acceptor: account, deadlines, kernel, log_events, peer
+//! report:
 //! message_log: config, deadlines, log_events, peer
 //! linux: deadlines, kernel, log_outlet, peer, signals, source
-//! log_outlet: log_events
+//! log_outlet: kernel, log_events
 //! log_events: connection, peer, signals
-//! connection: config, deadlines, drain, echo, kernel, peer, source, work
+//! watchers: deadlines, kernel, source
+//! connection: account, config, deadlines, drain, echo, kernel, peer, source, work
 //! echo: config
 //! config: work
-//! drain: deadlines
+//! drain: deadlines, signals
 //! kernel: deadlines, peer, signals, source
+//! account:
 //! deadlines:
 //! peer:
 //! signals:
@@ -51,6 +57,7 @@
 #![warn(missing_docs)]
 
 pub mod acceptor;
+pub mod account;
 pub mod config;
 pub mod connection;
 pub mod deadlines;
@@ -65,8 +72,10 @@ pub mod memory;
 pub mod message_log;
 pub mod peer;
 pub mod reactor;
+pub mod report;
 #[cfg(test)]
 mod scripted;
 pub mod signals;
 pub mod source;
+pub mod watchers;
 pub mod work;

@@ -2,26 +2,38 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::SendFlags;
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket as RawSocket, Type};
 
 use crate::deadlines::Moment;
-use crate::kernel::{Kernel, Socket};
+use crate::kernel::{Clock, Kernel, LogBacklog, Socket, Wakeup};
 use crate::log_outlet::LogOutlet;
 use crate::peer::Peer;
 use crate::signals::{HANDLED, Request};
-use crate::source::{Readiness, Source, Wake};
+use crate::source::{Readiness, Source, WATCHERS, Wake};
 
 /// How many events one `epoll_wait` may bring.
 const EVENTS_PER_TURN: usize = 1024;
+
+/// How many watchers may wait to be accepted.
+const WATCHERS_BACKLOG: u16 = 64;
+
+/// What the kernel holds for a watcher that does not read: room for one large frame, so that a watcher
+/// that reads in time gets each frame whole, and no more, so that one that does not costs little.
+const WATCHER_SEND_BYTES: usize = 128 * 1024;
+
+/// A watcher sends one word.
+const WATCHER_RECEIVE_BYTES: usize = 4 * 1024;
 
 /// Everything that the reactor waits for, in one epoll instance.
 pub struct Linux {
@@ -29,6 +41,8 @@ pub struct Linux {
     events: Events,
     /// `None` before it listens, and once it is closed.
     listener: Option<TcpListener>,
+    /// `None` where nobody may watch.
+    status: Option<StatusPort>,
     signals: Signals,
     signals_are_pending: bool,
     log: LogOutlet,
@@ -50,6 +64,7 @@ impl Linux {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             listener: None,
+            status: None,
             signals,
             signals_are_pending: false,
             log,
@@ -69,6 +84,52 @@ impl Linux {
         self.listener = Some(listener);
         Ok(actual)
     }
+
+    /// Lets watchers in at this address, and returns it with its port.
+    ///
+    /// # Errors
+    /// What `bind(2)`, `listen(2)` and `eventfd(2)` list.
+    pub fn listen_for_watchers(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let mut listener = listening_socket(address, WATCHERS_BACKLOG)?;
+        let actual = listener.local_addr()?;
+        let socket = SockRef::from(&listener);
+        socket.set_send_buffer_size(WATCHER_SEND_BYTES)?;
+        socket.set_recv_buffer_size(WATCHER_RECEIVE_BYTES)?;
+        let spares = (0..WATCHERS).map(|_| spare()).collect::<io::Result<_>>()?;
+        let token = Wake::Source(Source::Status).into();
+        self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.status = Some(StatusPort { listener, spares });
+        Ok(actual)
+    }
+}
+
+/// The listener for watchers, and a spare descriptor for each watcher that is not there: where clients
+/// have taken all others, a watcher still gets in, and can see that.
+struct StatusPort {
+    listener: TcpListener,
+    spares: Vec<OwnedFd>,
+}
+
+impl StatusPort {
+    fn accept(&mut self) -> io::Result<TcpStream> {
+        // Closes it: its descriptor is for the watcher.
+        self.spares.pop();
+        let accepted = self.listener.accept();
+        if accepted.is_err() {
+            self.watcher_left();
+        }
+        Ok(accepted?.0)
+    }
+
+    /// Its descriptor is free, and becomes a spare before anything else can take it.
+    fn watcher_left(&mut self) {
+        self.spares.extend(spare());
+    }
+}
+
+/// A descriptor that does nothing. It has a file of its own, because a kernel can run out of those too.
+fn spare() -> io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC)?)
 }
 
 /// The listener is made here because mio's own `bind` has a fixed backlog. Accepted sockets inherit
@@ -103,26 +164,39 @@ fn ignore_file_size_limit() -> io::Result<()> {
 impl Kernel for Linux {
     type Socket = TcpStream;
 
-    fn wait(&mut self, timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        mut hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
         let mut timeout = timeout;
+        let mut is_interrupted = false;
         while let Err(error) = self.poll.poll(&mut self.events, timeout) {
-            let is_interrupted = error.kind() == ErrorKind::Interrupted;
+            is_interrupted = error.kind() == ErrorKind::Interrupted;
             assert!(is_interrupted, "epoll_wait fails only if we misuse it: {error}");
             // An interrupted wait returns no events. Events that came while the process was stopped
             // must be seen before a deadline that passed meanwhile.
             timeout = Some(Duration::ZERO);
         }
+        let mut count = 0;
         for event in &self.events {
+            count += 1;
             match Wake::from(event.token()) {
                 Wake::Source(source) => hand_on(source, readiness(event)),
                 Wake::Signals => self.signals_are_pending = true,
                 Wake::Log => self.log.unblock(),
             }
         }
+        Wakeup { by_event: count > 0 || is_interrupted, is_full: count == EVENTS_PER_TURN }
     }
 
     fn now(&self) -> Moment {
         Moment::after_start(self.started.elapsed())
+    }
+
+    fn clock(&self) -> Clock {
+        let started = self.started;
+        Rc::new(move || started.elapsed())
     }
 
     fn requests(&mut self, mut obey: impl FnMut(Request)) {
@@ -162,6 +236,20 @@ impl Kernel for Linux {
 
     fn flush_log(&mut self) {
         self.log.flush();
+    }
+
+    fn log_backlog(&self) -> LogBacklog {
+        self.log.backlog()
+    }
+
+    fn accept_watcher(&mut self) -> io::Result<TcpStream> {
+        self.status.as_mut().ok_or(ErrorKind::WouldBlock)?.accept()
+    }
+
+    fn watcher_left(&mut self) {
+        if let Some(status) = &mut self.status {
+            status.watcher_left();
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use rustix::net::SendFlags;
 use rustix::stdio::stderr;
 use socket2::{SockRef, Type};
 
+use crate::kernel::LogBacklog;
 use crate::log_events;
 
 /// A turn with many lines writes them out each time that this many bytes have come together.
@@ -50,7 +51,9 @@ struct Shared {
     waiting: Vec<u8>,
     /// How much has come since the last write, in bytes.
     unwritten: usize,
+    /// Lines that were dropped, and that no line has told of yet.
     dropped: u64,
+    dropped_in_all: u64,
     state: State,
 }
 
@@ -87,6 +90,7 @@ impl LogOutlet {
             waiting: Vec::new(),
             unwritten: 0,
             dropped: 0,
+            dropped_in_all: 0,
             state: State::Flowing,
         };
         LogOutlet { shared: Arc::new(Mutex::new(shared)) }
@@ -108,6 +112,14 @@ impl LogOutlet {
     /// There may be room again.
     pub fn unblock(&self) {
         self.lock().unblock();
+    }
+
+    /// How much waits, and how much was lost.
+    #[must_use]
+    pub fn backlog(&self) -> LogBacklog {
+        let shared = self.lock();
+        let waiting_bytes = shared.waiting.len() as u64;
+        LogBacklog { waiting_bytes, dropped: shared.dropped_in_all }
     }
 
     /// Writes out what the reader takes.
@@ -167,10 +179,15 @@ impl Shared {
             return;
         }
         if self.waiting.len() + record.len() > WAITING_MAX_BYTES {
-            self.dropped += 1;
+            self.drop_lines(1);
         } else {
             self.waiting.extend_from_slice(record);
         }
+    }
+
+    fn drop_lines(&mut self, count: u64) {
+        self.dropped += count;
+        self.dropped_in_all += count;
     }
 
     fn unblock(&mut self) {
@@ -206,8 +223,9 @@ impl Shared {
                     Some(Errno::IO) if self.sink.is_terminal() => self.state = State::Gone,
                     Some(Errno::MSGSIZE) => {
                         // Too large for this socket, now and later.
-                        self.dropped += lines_in(piece);
+                        let lines = lines_in(piece);
                         written += piece.len();
+                        self.drop_lines(lines);
                     }
                     // A full disk, for example: the lines wait for the next turn.
                     _ => break,

@@ -1,7 +1,9 @@
 //! Settings, logger, listener, reactor, exit code; everything else is in the library.
 
+use std::net::SocketAddr;
 use std::panic;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use echo_common::arguments::Program;
 use echo_common::fail;
@@ -13,7 +15,7 @@ use echo_reactor::linux::Linux;
 use echo_reactor::log_events;
 use echo_reactor::log_outlet::LogOutlet;
 use echo_reactor::memory;
-use echo_reactor::reactor::{Exit, Reactor};
+use echo_reactor::reactor::{Exit, Identity, Reactor};
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
@@ -25,7 +27,8 @@ Signals:
   SIGTERM, SIGINT, SIGHUP  Answer what has arrived, close every connection and exit; what is left at
                            drain_timeout is aborted. A second signal exits at once, unless it comes
                            within 30 ms of the first
-  SIGUSR1, SIGUSR2         Nothing
+  SIGUSR1                  Log what the server has done and does, in some ten lines
+  SIGUSR2                  Nothing
 
 Exit codes:
   0    After a signal
@@ -43,7 +46,8 @@ fn run() -> Result<ExitCode, ExitCode> {
     // Signals come first: PID 1 of a container does not get a signal that it has no handler for.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
     let settings = echo_common::start(&PROGRAM, examine)?;
-    logger::init(&settings.log.level, Target::Pipe(Box::new(log.clone())));
+    let target = Target::Pipe(Box::new(log.clone()));
+    logger::init(&settings.log.level, settings.log.format, target);
     finish_log_on_panic(log.clone());
     let code = serve(linux, &settings);
     log.finish();
@@ -67,16 +71,36 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     let service =
         config.service(log_events::messages_are_logged(), settings.log.message_lines_per_second);
     descriptors::make_room(service.connections_max);
-    match linux.listen(config.address(), config.listen_backlog) {
-        Ok(address) => log_events::listening(address),
+    let address = match linux.listen(config.address(), config.listen_backlog) {
+        Ok(address) => address,
         Err(error) => {
             log_events::cannot_listen(config.address(), &error);
             return ExitCode::FAILURE;
         }
+    };
+    log_events::listening(address);
+    if let Some(status) = config.status() {
+        match linux.listen_for_watchers(status) {
+            Ok(address) => log_events::listening_for_watchers(address),
+            Err(error) => {
+                log_events::cannot_listen_for_watchers(status, &error);
+                return ExitCode::FAILURE;
+            }
+        }
     }
-    match Reactor::new(linux, service).run() {
+    match Reactor::new(linux, service).introduced(identity(address)).run() {
         Exit::Drained => ExitCode::SUCCESS,
         Exit::Forced(signal) => ExitCode::from(signal.exit_code()),
+    }
+}
+
+/// Who the server is, for those who watch it.
+fn identity(address: SocketAddr) -> Identity {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Identity {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        address: address.to_string(),
+        started,
     }
 }
 

@@ -22,7 +22,9 @@ pub struct MessageLog {
     lines_per_second: u32,
     second_ends: Moment,
     lines: u32,
+    /// Lines that were left out, and that no line has told of yet.
     left_out: u64,
+    left_out_in_all: u64,
     /// The peer of the last line, and its text. They are kept because a peer's messages come in a row.
     peer: Option<Peer>,
     peer_text: String,
@@ -44,6 +46,7 @@ impl MessageLog {
             second_ends: Moment::START,
             lines: 0,
             left_out: 0,
+            left_out_in_all: 0,
             peer: None,
             peer_text: String::new(),
         }
@@ -61,6 +64,7 @@ impl MessageLog {
         }
         if self.lines_per_second > 0 && self.lines == self.lines_per_second {
             self.left_out += 1;
+            self.left_out_in_all += 1;
             return;
         }
         self.lines += 1;
@@ -69,9 +73,15 @@ impl MessageLog {
             self.peer_text = peer.to_string();
         }
         match self.framing {
-            Framing::Line => log_events::message_received(&self.peer_text, bytes),
-            Framing::Stream => log_events::bytes_received(&self.peer_text, bytes),
+            Framing::Line => log_events::message_received(peer, &self.peer_text, bytes),
+            Framing::Stream => log_events::bytes_received(peer, &self.peer_text, bytes),
         }
+    }
+
+    /// How many lines were left out since the start.
+    #[must_use]
+    pub fn left_out_in_all(&self) -> u64 {
+        self.left_out_in_all
     }
 
     /// When [`MessageLog::report_if_due`] has something to say, [`Moment::NEVER`] if nothing was left

@@ -27,6 +27,14 @@ impl From<SocketAddr> for Peer {
     }
 }
 
+impl Peer {
+    /// The address as most programs write it, `172.24.125.3:60392`: for those who read the log.
+    #[must_use]
+    pub fn plain(self) -> Plain {
+        Plain(self)
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         AddressRepr(SocketAddr::new(self.ip.into(), self.port)).fmt(f)
@@ -39,20 +47,31 @@ impl fmt::Debug for Peer {
     }
 }
 
+/// See [`Peer::plain`].
+#[derive(Clone, Copy, Debug)]
+pub struct Plain(Peer);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.0.ip.to_canonical(), self.0.port).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn peers_print_as_python_prints_addresses() {
+    fn peers_print_as_python_prints_addresses_and_as_others_do() {
         let cases = [
-            ("172.24.125.3:60392", "('172.24.125.3', 60392)"),
-            ("[::1]:7", "('::1', 7)"),
-            ("[::ffff:10.0.0.1]:80", "('10.0.0.1', 80)"),
+            ("172.24.125.3:60392", "('172.24.125.3', 60392)", "172.24.125.3:60392"),
+            ("[::1]:7", "('::1', 7)", "[::1]:7"),
+            ("[::ffff:10.0.0.1]:80", "('10.0.0.1', 80)", "10.0.0.1:80"),
         ];
-        for (address, printed) in cases {
+        for (address, printed, plain) in cases {
             let peer = Peer::from(address.parse::<SocketAddr>().unwrap());
             assert_eq!(peer.to_string(), printed);
+            assert_eq!(peer.plain().to_string(), plain);
         }
     }
 }

@@ -11,26 +11,31 @@
 //! 7. reap closed connections: slots are freed here and nowhere else, so that no event of this turn
 //!    can reach a new connection in an old slot
 //! 8. leave, if a drain has nothing left to do
-//! 9. flush the log
+//! 9. tell those who watch
+//! 10. flush the log
 
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
+use echo_status::{Frame, WokenBy};
 use slab::Slab;
 
 use crate::acceptor::Acceptor;
+use crate::account::Account;
 use crate::config::Service;
 use crate::connection::{Connection, Progress, Scratch, Turn};
 use crate::deadlines::{Deadlines, Moment};
 use crate::drain::Drain;
-use crate::kernel::Kernel;
+use crate::kernel::{Clock, Kernel};
 use crate::log_events;
 use crate::message_log::MessageLog;
 use crate::signals::{Request, Signal};
 use crate::source::{Readiness, Source};
+use crate::watchers::{Told, Watchers};
 use crate::work::{self, Budget};
 
+mod frame;
 #[cfg(test)]
 mod tests;
 
@@ -43,19 +48,30 @@ pub enum Exit {
     Forced(Signal),
 }
 
+/// What tells one server from another, for those who watch.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// The host's name.
+    pub host: String,
+    /// Where clients are served.
+    pub address: String,
+    /// When the server started: since 1970.
+    pub started: Duration,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Running,
     /// A signal came: what has arrived is finished, until the deadline.
     Draining(Drain),
-    Stopped(Exit),
+    Stopped(Drain, Exit),
 }
 
 impl Phase {
     fn drain(&self) -> Option<&Drain> {
         match self {
             Phase::Draining(drain) => Some(drain),
-            Phase::Running | Phase::Stopped(_) => None,
+            Phase::Running | Phase::Stopped(..) => None,
         }
     }
 }
@@ -64,6 +80,8 @@ impl Phase {
 pub struct Reactor<K: Kernel> {
     kernel: K,
     service: Service,
+    identity: Identity,
+    clock: Clock,
     phase: Phase,
     acceptor: Acceptor,
     connections: Slab<Connection<K::Socket>>,
@@ -75,6 +93,8 @@ pub struct Reactor<K: Kernel> {
     ready: VecDeque<usize>,
     /// Connections that were closed in this turn.
     closed: Vec<usize>,
+    account: Account,
+    watchers: Watchers<K::Socket>,
     now: Moment,
 }
 
@@ -84,6 +104,7 @@ impl<K: Kernel> Reactor<K> {
         let acceptor = Acceptor::new(service.connections_max);
         Reactor {
             now: kernel.now(),
+            clock: kernel.clock(),
             kernel,
             phase: Phase::Running,
             // The slab gets its full size at once: growing by doubling would copy every connection.
@@ -93,26 +114,45 @@ impl<K: Kernel> Reactor<K> {
             scratch: Scratch::new(&service.rules),
             message_log: MessageLog::new(&service),
             service,
+            identity: Identity::default(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             closed: Vec::new(),
+            account: Account::default(),
+            watchers: Watchers::new(),
         }
+    }
+
+    /// The same, and its frames say who it is.
+    #[must_use]
+    pub fn introduced(self, identity: Identity) -> Self {
+        Reactor { identity, ..self }
     }
 
     /// Serves until a signal makes the server leave.
     pub fn run(&mut self) -> Exit {
-        log_events::proceed_to_accept();
-        self.kernel.flush_log();
+        self.begin();
         loop {
-            self.turn();
-            if let Phase::Stopped(exit) = self.phase {
+            if let Some(exit) = self.turn() {
                 return exit;
             }
         }
     }
 
-    /// One turn: the phases in the order of the list above.
-    fn turn(&mut self) {
+    /// Before the first turn.
+    pub fn begin(&mut self) {
+        log_events::proceed_to_accept();
+        self.kernel.flush_log();
+    }
+
+    /// What was counted until now.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// One turn: the phases in the order of the list above. Returns how the server has left, if it has.
+    pub fn turn(&mut self) -> Option<Exit> {
         self.wait();
         self.now = self.kernel.now();
         self.obey_signals();
@@ -121,39 +161,70 @@ impl<K: Kernel> Reactor<K> {
         self.expire();
         self.reap();
         self.leave_if_drained();
+        self.tell_watchers();
         self.flush_log();
+        match self.phase {
+            Phase::Stopped(_, exit) => Some(exit),
+            Phase::Running | Phase::Draining(_) => None,
+        }
     }
 
     fn wait(&mut self) {
-        let timeout = self.timeout();
-        let Reactor { kernel, acceptor, connections, ready, .. } = self;
-        kernel.wait(timeout, |source, readiness| match source {
+        let has_work_left = self.has_work_left();
+        let timeout = if has_work_left { Some(Duration::ZERO) } else { self.time_to_deadline() };
+        let Reactor { kernel, acceptor, connections, ready, account, watchers, .. } = self;
+        let events = &mut account.tally.events;
+        let wakeup = kernel.wait(timeout, |source, readiness| match source {
             // The connection of an event may be gone.
             Source::Connection(slot) => {
-                let Some(connection) = connections.get_mut(slot) else { return };
+                let Some(connection) = connections.get_mut(slot) else {
+                    events.stale += 1;
+                    return;
+                };
+                events.connection += 1;
                 connection.tell(readiness);
                 if connection.join_queue() {
                     ready.push_back(slot);
                 }
             }
-            Source::Listener => acceptor.queue_filled(),
+            Source::Listener => {
+                events.listener += 1;
+                acceptor.queue_filled();
+            }
+            Source::Status => {
+                events.status += 1;
+                watchers.queue_filled();
+            }
+            Source::Watcher(place) => {
+                events.status += 1;
+                watchers.tell(place, readiness);
+            }
         });
+        account.begin_turn(match wakeup.by_event {
+            _ if has_work_left => WokenBy::WorkLeft,
+            true => WokenBy::Event,
+            false => WokenBy::Deadline,
+        });
+        account.tally.budgets.events += u64::from(wakeup.is_full);
+    }
+
+    /// Whether there is work that no event will tell of.
+    fn has_work_left(&self) -> bool {
+        !self.ready.is_empty() || self.acceptor.is_ready() || self.watchers.have_work_left()
     }
 
     /// How long the reactor may sleep; `None` is no limit.
-    fn timeout(&mut self) -> Option<Duration> {
+    fn time_to_deadline(&mut self) -> Option<Duration> {
         if let Phase::Draining(drain) = &mut self.phase {
             // The turn has taken time. A drain reads the clock again before it sleeps, so that its
             // deadline is not late by that time, and to know when the turn ended.
             let turn_began = mem::replace(&mut self.now, self.kernel.now());
             drain.turn_ends(turn_began, self.now);
         }
-        if !self.ready.is_empty() || self.acceptor.is_ready() {
-            return Some(Duration::ZERO);
-        }
         let drain_deadline = self.phase.drain().map_or(Moment::NEVER, Drain::deadline);
         let next = self.deadlines.next().min(self.acceptor.retry_at());
-        self.now.until(next.min(drain_deadline).min(self.message_log.report_at()))
+        let next = next.min(drain_deadline).min(self.message_log.report_at());
+        self.now.until(next.min(self.watchers.wake_at()))
     }
 
     /// Visits each waiting connection once, until the budget is spent. The connections that are left
@@ -162,6 +233,7 @@ impl<K: Kernel> Reactor<K> {
         let mut budget = Budget::new(self.service.work_per_turn / 2);
         for _ in 0..self.ready.len() {
             if budget.is_spent() {
+                self.account.tally.budgets.serve += 1;
                 return;
             }
             let slot = self.ready.pop_front().expect("as many as were counted");
@@ -180,15 +252,18 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn advance(&mut self, slot: usize, budget: &mut Budget) {
-        let Reactor { connections, service, phase, scratch, ready, message_log, now, .. } = self;
+        let Reactor {
+            connections, service, phase, scratch, ready, message_log, account, now, ..
+        } = self;
         let connection = &mut connections[slot];
         let (peer, now) = (connection.peer(), *now);
         let mut seen = |bytes: &[u8]| message_log.received(peer, bytes, now);
         let turn = turn_of(service, phase, now);
         let mut visit = Budget::new(work::PER_VISIT);
-        let progress = connection.advance(&turn, scratch, &mut visit, &mut seen);
+        let progress = connection.advance(&turn, scratch, &mut visit, account, &mut seen);
         budget.spend(visit.spent());
         if progress == Progress::OutOfBudget {
+            account.tally.budgets.visit += 1;
             connection.tell(Readiness::READABLE);
             if connection.join_queue() {
                 ready.push_back(slot);
@@ -213,14 +288,17 @@ impl<K: Kernel> Reactor<K> {
 
     fn accept(&mut self) {
         let mut budget = Budget::new(self.service.work_per_turn / 4);
-        self.acceptor.begin_turn(self.now);
+        self.acceptor.begin_turn(self.now, &mut self.account);
         while !budget.is_spent() {
             let open = self.connections.len() - self.closed.len();
-            let next = self.acceptor.next(&mut self.kernel, open, self.now);
-            let Some((socket, peer)) = next else { return };
+            let Reactor { kernel, acceptor, account, now, .. } = self;
+            let Some((socket, peer)) = acceptor.next(kernel, open, *now, account) else { break };
             budget.spend(work::STEP);
-            self.welcome(Connection::new(socket, peer, self.now), &mut budget);
+            let connection = Connection::new(socket, peer, *now, account);
+            self.welcome(connection, &mut budget);
         }
+        // The queue may hold more, for the next turn.
+        self.account.tally.budgets.accept += u64::from(self.acceptor.is_ready());
     }
 
     /// Visits a new connection at once, because its message has usually arrived already. If this visit
@@ -233,8 +311,9 @@ impl<K: Kernel> Reactor<K> {
         if connection.closed().is_some() {
             return;
         }
+        self.account.tally.registrations += 1;
         if let Err(error) = self.kernel.watch(&mut connection.socket, Source::Connection(slot)) {
-            connection.fail(error.kind());
+            connection.fail(error.kind(), &mut self.account);
             self.follow_up(slot);
         }
     }
@@ -247,6 +326,7 @@ impl<K: Kernel> Reactor<K> {
             budget.spend(work::MESSAGE);
             self.check_deadline(slot, &mut budget);
         }
+        self.account.tally.budgets.expire += u64::from(self.deadlines.next() <= self.now);
         if self.phase.drain().is_some_and(|drain| drain.deadline() <= self.now) {
             self.abort_drain();
         }
@@ -256,6 +336,7 @@ impl<K: Kernel> Reactor<K> {
     /// unread input if the process was stopped, or if more connections are ready than one turn serves.
     fn check_deadline(&mut self, slot: usize, budget: &mut Budget) {
         let connection = &mut self.connections[slot];
+        self.account.tally.deadlines.checked += 1;
         connection.check_at = Moment::NEVER;
         if connection.closed().is_some() {
             return;
@@ -265,8 +346,10 @@ impl<K: Kernel> Reactor<K> {
             connection.tell(Readiness::READABLE);
             self.advance(slot, budget);
             let turn = turn_of(&self.service, &self.phase, self.now);
-            self.connections[slot].expire(&turn);
+            self.connections[slot].expire(&turn, &mut self.account);
         }
+        let is_put_off = self.connections[slot].closed().is_none();
+        self.account.tally.deadlines.put_off += u64::from(is_put_off);
         self.follow_up(slot);
     }
 
@@ -280,7 +363,24 @@ impl<K: Kernel> Reactor<K> {
             let reason = connection.closed().expect("only closed connections are reaped");
             log_events::connection_closed(connection.peer(), reason, connection.messages());
         }
-        self.acceptor.slot_freed();
+        self.acceptor.slot_freed(self.now, &mut self.account);
+    }
+
+    /// Nothing, unless somebody watches or wants to.
+    fn tell_watchers(&mut self) {
+        let is_over = matches!(self.phase, Phase::Stopped(..));
+        if !is_over && !self.watchers.have_work(self.now) {
+            return;
+        }
+        let frame = self.frame();
+        let mut tell =
+            |Told { watchers, frames_lost }: Told| Frame { watchers, frames_lost, ..frame.clone() };
+        let Reactor { kernel, watchers, now, .. } = self;
+        if is_over {
+            watchers.part(*now, &mut tell);
+        } else {
+            watchers.serve(kernel, *now, &mut tell);
+        }
     }
 
     fn flush_log(&mut self) {
@@ -293,18 +393,25 @@ impl<K: Kernel> Reactor<K> {
     fn obey_signals(&mut self) {
         let mut requests = Vec::new();
         self.kernel.requests(|request| requests.push(request));
-        for Request::Leave(signal) in requests {
-            match self.phase {
-                Phase::Running => self.begin_drain(signal),
-                Phase::Draining(drain) if drain.is_same_request(self.now) => {}
-                Phase::Draining(_) => {
-                    log_events::forced_out(signal, self.connections.len());
-                    self.abort_all();
-                    self.message_log.report();
-                    self.phase = Phase::Stopped(Exit::Forced(signal));
-                }
-                Phase::Stopped(_) => {}
+        for request in requests {
+            match request {
+                Request::Leave(signal) => self.obey_leave(signal),
+                Request::Report => self.report(),
             }
+        }
+    }
+
+    fn obey_leave(&mut self, signal: Signal) {
+        match self.phase {
+            Phase::Running => self.begin_drain(signal),
+            Phase::Draining(drain) if drain.is_same_request(self.now) => {}
+            Phase::Draining(drain) => {
+                log_events::forced_out(signal, self.connections.len());
+                self.abort_all();
+                self.message_log.report();
+                self.phase = Phase::Stopped(drain, Exit::Forced(signal));
+            }
+            Phase::Stopped(..) => {}
         }
     }
 
@@ -313,7 +420,7 @@ impl<K: Kernel> Reactor<K> {
     fn begin_drain(&mut self, signal: Signal) {
         let drain_timeout = self.service.drain_timeout;
         log_events::drain_begins(signal, self.connections.len(), drain_timeout);
-        self.phase = Phase::Draining(Drain::begin(self.now, drain_timeout));
+        self.phase = Phase::Draining(Drain::begin(signal, self.now, drain_timeout));
         self.acceptor.last_call(&mut self.kernel);
         for (slot, connection) in &mut self.connections {
             connection.begin_drain();
@@ -327,15 +434,18 @@ impl<K: Kernel> Reactor<K> {
         let left = self.connections.iter().filter(|(_, connection)| connection.owes()).count();
         if left > 0 || !self.acceptor.is_closed() {
             log_events::drain_deadline_passed(left);
+            if let Phase::Draining(drain) = &mut self.phase {
+                drain.cut_short();
+            }
         }
         self.abort_all();
     }
 
     fn abort_all(&mut self) {
-        self.acceptor.close(&mut self.kernel);
+        self.acceptor.close(&mut self.kernel, self.now, &mut self.account);
         for (slot, connection) in &mut self.connections {
             if connection.closed().is_none() {
-                connection.abort();
+                connection.abort(&mut self.account);
                 self.closed.push(slot);
             }
         }
@@ -343,10 +453,12 @@ impl<K: Kernel> Reactor<K> {
 
     fn leave_if_drained(&mut self) {
         let is_drained = self.acceptor.is_closed() && self.connections.is_empty();
-        if is_drained && self.phase.drain().is_some() {
+        if let Phase::Draining(drain) = self.phase
+            && is_drained
+        {
             self.message_log.report();
             log_events::stopped();
-            self.phase = Phase::Stopped(Exit::Drained);
+            self.phase = Phase::Stopped(drain, Exit::Drained);
         }
     }
 }

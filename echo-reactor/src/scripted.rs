@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use crate::deadlines::Moment;
-use crate::kernel::{Kernel, Socket};
+use crate::kernel::{Clock, Kernel, Socket, Wakeup};
 use crate::peer::Peer;
 use crate::signals::Request;
 use crate::source::{Readiness, Source};
@@ -123,13 +124,22 @@ impl Default for ScriptedKernel {
 impl Kernel for ScriptedKernel {
     type Socket = ScriptedSocket;
 
-    fn wait(&mut self, timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        mut hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
         self.wakes_at = timeout.map_or(Moment::NEVER, |timeout| self.now + timeout);
         self.events.drain(..).for_each(|source| hand_on(source, Readiness::READABLE));
+        Wakeup::default()
     }
 
     fn now(&self) -> Moment {
         self.now
+    }
+
+    fn clock(&self) -> Clock {
+        Rc::new(|| Duration::ZERO)
     }
 
     fn requests(&mut self, _: impl FnMut(Request)) {}

@@ -9,6 +9,8 @@ use rustix::process::Signal as Number;
 pub enum Request {
     /// To leave: the first request starts a drain, the second ends it at once.
     Leave(Signal),
+    /// To log what the server has done and does.
+    Report,
 }
 
 /// A signal that asks the server to leave.
@@ -22,8 +24,8 @@ pub enum Signal {
     Hangup,
 }
 
-/// All signals that are handled. The last two ask for nothing: they are here because they would end
-/// the process if nobody handled them (`signal(7)`).
+/// All signals that are handled. The last one asks for nothing: it is here because it would end the
+/// process if nobody handled it (`signal(7)`).
 pub const HANDLED: [Number; 5] =
     [Number::TERM, Number::INT, Number::HUP, Number::USR1, Number::USR2];
 
@@ -31,6 +33,9 @@ impl Request {
     /// What the signal with this number asks for, if anything.
     #[must_use]
     pub fn of_signal(number: i32) -> Option<Request> {
+        if number == Number::USR1.as_raw() {
+            return Some(Request::Report);
+        }
         let is_meant = |signal: &Signal| signal.number() == number;
         Signal::ALL.into_iter().find(is_meant).map(Request::Leave)
     }
@@ -78,7 +83,8 @@ mod tests {
         assert_eq!(Request::of_signal(15), Some(Request::Leave(Signal::Terminate)));
         assert_eq!(Request::of_signal(2), Some(Request::Leave(Signal::Interrupt)));
         assert_eq!(Request::of_signal(1), Some(Request::Leave(Signal::Hangup)));
-        assert_eq!(Request::of_signal(10), None);
+        assert_eq!(Request::of_signal(10), Some(Request::Report));
+        assert_eq!(Request::of_signal(12), None);
         for signal in Signal::ALL {
             assert_eq!(i32::from(signal.exit_code()), 128 + signal.number());
         }

@@ -9,7 +9,14 @@ pub enum Source {
     Listener,
     /// The connection in this slot of the slab.
     Connection(usize),
+    /// The status port: somebody wants to know how the server is.
+    Status,
+    /// The watcher in this place, below [`WATCHERS`].
+    Watcher(usize),
 }
+
+/// How many places for watchers there are: each has a token.
+pub const WATCHERS: usize = 16;
 
 /// What can end a sleep: a source of events for the reactor, or an event that the implementation of
 /// [`Kernel`](crate::kernel::Kernel) handles itself.
@@ -31,17 +38,21 @@ impl From<Wake> for Token {
             Wake::Source(Source::Listener) => usize::MAX,
             Wake::Signals => usize::MAX - 1,
             Wake::Log => usize::MAX - 2,
+            Wake::Source(Source::Status) => usize::MAX - 3,
+            Wake::Source(Source::Watcher(place)) => usize::MAX - 4 - place,
         })
     }
 }
 
 impl From<Token> for Wake {
     fn from(token: Token) -> Wake {
-        match token.0 {
-            usize::MAX => Wake::Source(Source::Listener),
-            slot if slot == usize::MAX - 1 => Wake::Signals,
-            slot if slot == usize::MAX - 2 => Wake::Log,
-            slot => Wake::Source(Source::Connection(slot)),
+        match usize::MAX - token.0 {
+            0 => Wake::Source(Source::Listener),
+            1 => Wake::Signals,
+            2 => Wake::Log,
+            3 => Wake::Source(Source::Status),
+            from_end if from_end < 4 + WATCHERS => Wake::Source(Source::Watcher(from_end - 4)),
+            _ => Wake::Source(Source::Connection(token.0)),
         }
     }
 }
@@ -71,6 +82,9 @@ mod tests {
             Wake::Source(Source::Listener),
             Wake::Source(Source::Connection(0)),
             Wake::Source(Source::Connection(1_000_000)),
+            Wake::Source(Source::Status),
+            Wake::Source(Source::Watcher(0)),
+            Wake::Source(Source::Watcher(WATCHERS - 1)),
             Wake::Signals,
             Wake::Log,
         ];

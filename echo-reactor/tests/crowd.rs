@@ -6,13 +6,14 @@
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use echo_harness::proc;
 use echo_reactor::config::{Config, Service, Timeouts};
 use echo_reactor::deadlines::Moment;
-use echo_reactor::kernel::{Kernel, Socket};
+use echo_reactor::kernel::{Clock, Kernel, Socket, Wakeup};
 use echo_reactor::peer::Peer;
 use echo_reactor::reactor::{Exit, Reactor};
 use echo_reactor::signals::{Request, Signal};
@@ -62,19 +63,31 @@ struct Crowd {
 impl Kernel for Crowd {
     type Socket = CrowdSocket;
 
-    fn wait(&mut self, _timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
+    fn wait(
+        &mut self,
+        _timeout: Option<Duration>,
+        mut hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
         self.turns += 1;
+        let wakeup = Wakeup { by_event: true, is_full: false };
         if self.accepted < CONNECTIONS {
-            return hand_on(Source::Listener, Readiness::READABLE);
+            hand_on(Source::Listener, Readiness::READABLE);
+            return wakeup;
         }
         let woken = self.woken..CONNECTIONS.min(self.woken + EVENTS_PER_TURN);
         self.woken = woken.end;
         HAS_INPUT.store(!woken.is_empty(), Relaxed);
         woken.for_each(|slot| hand_on(Source::Connection(slot), Readiness::READABLE));
+        wakeup
     }
 
     fn now(&self) -> Moment {
         Moment::after_start(Duration::from_millis(self.turns))
+    }
+
+    fn clock(&self) -> Clock {
+        let millis = self.turns;
+        Rc::new(move || Duration::from_millis(millis))
     }
 
     fn requests(&mut self, mut obey: impl FnMut(Request)) {

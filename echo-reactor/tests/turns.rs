@@ -12,10 +12,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use echo_common::logger::{self, Filter, Target};
+use echo_common::logger::{self, Filter, Format, Target};
 use echo_reactor::config::{Config, Framing, Service};
 use echo_reactor::deadlines::Moment;
-use echo_reactor::kernel::Kernel;
+use echo_reactor::kernel::{Clock, Kernel, LogBacklog, Wakeup};
 use echo_reactor::linux::Linux;
 use echo_reactor::log_outlet::LogOutlet;
 use echo_reactor::peer::Peer;
@@ -80,20 +80,29 @@ fn thread_time() -> Duration {
 impl Kernel for Stopwatch {
     type Socket = <Linux as Kernel>::Socket;
 
-    fn wait(&mut self, timeout: Option<Duration>, hand_on: impl FnMut(Source, Readiness)) {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
         self.turn_ends();
         let mut woke_at = None;
         let mut hand_on = hand_on;
-        self.linux.wait(timeout, |source, readiness| {
+        let wakeup = self.linux.wait(timeout, |source, readiness| {
             woke_at.get_or_insert_with(thread_time);
             hand_on(source, readiness);
         });
         self.woke_at = Some(woke_at.unwrap_or_else(thread_time));
         self.last_turn_began = Instant::now();
+        wakeup
     }
 
     fn now(&self) -> Moment {
         self.linux.now()
+    }
+
+    fn clock(&self) -> Clock {
+        self.linux.clock()
     }
 
     fn requests(&mut self, obey: impl FnMut(Request)) {
@@ -118,6 +127,10 @@ impl Kernel for Stopwatch {
 
     fn flush_log(&mut self) {
         self.linux.flush_log();
+    }
+
+    fn log_backlog(&self) -> LogBacklog {
+        self.linux.log_backlog()
     }
 }
 
@@ -160,7 +173,7 @@ fn loads() -> Vec<Load> {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "only a release build is held to it")]
 fn no_turn_is_long_and_no_drain_is_late() {
-    logger::init(&Filter::default(), Target::Pipe(Box::new(io::sink())));
+    logger::init(&Filter::default(), Format::Text, Target::Pipe(Box::new(io::sink())));
     let mut wait_beside_large_lines = None;
     for load in loads() {
         // A busy machine takes its processors and caches away now and then, but not three times.

@@ -161,6 +161,8 @@ pub struct Phases {
     pub accept: f64,
     pub expire: f64,
     pub reap: f64,
+    /// Telling those who watch: what being watched costs.
+    pub status: f64,
     pub log: f64,
 }
 

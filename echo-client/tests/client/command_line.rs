@@ -79,6 +79,7 @@ client:
   retry_timeout: 30s
 log:
   level: debug
+  format: text
   message_lines_per_second: 10000
 ";
     let variables = [("CLI_LOOP_AMOUNT", "5"), ("CLI_SERVER_ADDRESS", "[::1]:80")];

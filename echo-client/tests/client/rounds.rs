@@ -34,7 +34,7 @@ fn the_configuration_is_logged_first() {
     let expected = format!(
         "Configuration: id: 1 | server_address: {address} | loop_lapse: 1m2s | loop_period: 10s \
          | loop_amount: 1 | retry_timeout: 30s | log.level: info \
-         | log.message_lines_per_second: 10000"
+         | log.format: text | log.message_lines_per_second: 10000"
     );
     assert_eq!(client.wait().log.texts()[0], expected);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::logger::Filter;
+use crate::logger::{Filter, Format};
 use crate::setting::key;
 
 mod fuzz;
@@ -149,7 +149,8 @@ fn every_mistake_in_the_file_has_its_line() {
         ("log:\n  level: loud", format!(":2: log.level: \"loud\" is not {}", Filter::ALLOWED)),
         (
             "log:\n  levle: info",
-            ":2: log: unknown key levle; allowed: level, message_lines_per_second".to_owned(),
+            ":2: log: unknown key levle; allowed: level, format, message_lines_per_second"
+                .to_owned(),
         ),
         ("server:\n  port: 1\n  port: 2", ":3: server: key port is there twice".to_owned()),
         ("server:\n  port: 1\nserver:\n", ":3: section server is there twice".to_owned()),
@@ -286,22 +287,31 @@ fn an_empty_rust_log_counts_as_not_set() {
 
 #[test]
 fn the_section_log_is_set_in_every_way() {
-    let path = TemporaryPath::with("log", "log: {level: WARN, message_lines_per_second: 1}");
+    let path =
+        TemporaryPath::with("log", "log: {level: WARN, format: json, message_lines_per_second: 1}");
     let from_file = load_from(&path.0, &[]).expect("valid");
     assert_eq!(from_file.log.level.to_string(), "warn");
+    assert_eq!(from_file.log.format, Format::Json);
     assert_eq!(from_file.log.message_lines_per_second, 1);
 
     // LOG_LEVEL belongs to other programs.
-    let variables =
-        [("LOG_MESSAGE_LINES_PER_SECOND", "2"), ("RUST_LOG", "debug"), ("LOG_LEVEL", "loud")];
+    let variables = [
+        ("LOG_MESSAGE_LINES_PER_SECOND", "2"),
+        ("RUST_LOG", "debug"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "text"),
+    ];
     let from_environment = load_from(&path.0, &variables).expect("valid");
     assert_eq!(from_environment.log.level.to_string(), "debug");
+    assert_eq!(from_environment.log.format, Format::Text);
     assert_eq!(from_environment.log.message_lines_per_second, 2);
     assert!(from_environment.notes.is_empty(), "{:?}", from_environment.notes);
 
-    let flags = [("log-level", "trace"), ("log-message-lines-per-second", "0")];
+    let flags =
+        [("log-level", "trace"), ("log-message-lines-per-second", "0"), ("log-format", "json")];
     let from_flags = load_with_flags(&path.0, &variables, &flags).expect("valid");
     assert_eq!(from_flags.log.level.to_string(), "trace");
+    assert_eq!(from_flags.log.format, Format::Json);
     assert_eq!(from_flags.log.message_lines_per_second, 0);
 }
 
@@ -329,8 +339,15 @@ fn a_mistake_in_a_flag_names_it() {
     let not_text = [("name".to_owned(), OsString::from_vec(vec![0xff]))];
     let error = load::<Sample>(Path::new("/dev/null"), "SERVER", [], not_text).unwrap_err();
     assert_eq!(error.to_string(), "--name: the value is not UTF-8 text");
-    let known =
-        ["port", "period", "reply-mode", "name", "log-level", "log-message-lines-per-second"];
+    let known = [
+        "port",
+        "period",
+        "reply-mode",
+        "name",
+        "log-level",
+        "log-format",
+        "log-message-lines-per-second",
+    ];
     assert_eq!(flags::<Sample>(), known);
 }
 
@@ -376,7 +393,7 @@ fn printed_as_a_line_and_as_a_file() {
     let variables = [("SERVER_NAME", "::"), ("RUST_LOG", "a=warn")];
     let settings = load_from(Path::new("/dev/null"), &variables).expect("valid");
     let line = "port: 12345 | period: 10s | reply_mode: echo | name: :: | log.level: a=warn | \
-                log.message_lines_per_second: 10000";
+                log.format: text | log.message_lines_per_second: 10000";
     assert_eq!(settings.summary(), line);
     let yaml = "\
 server:
@@ -391,6 +408,8 @@ server:
 log:
   # Lines of this level and of more serious levels are logged.
   level: a=warn
+  # text: lines for people. json: one JSON object a line, for programs.
+  format: text
   # The server logs at most this many lines about single messages in a second, and one line that
   # counts the rest. 0 is no limit.
   message_lines_per_second: 10000

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::*;
 use crate::config::{Framing, Reply};
 use crate::scripted::{Input, ScriptedSocket};
+use crate::signals::Signal;
 
 const IDLE: Duration = Duration::from_secs(60);
 const MESSAGE: Duration = Duration::from_secs(10);
@@ -16,6 +17,7 @@ struct Life {
     timeouts: Timeouts,
     drain: Option<Drain>,
     now: Moment,
+    account: Account,
     seen: Vec<Vec<u8>>,
 }
 
@@ -31,12 +33,14 @@ impl Life {
             message_max_bytes: 16,
             messages_are_logged: true,
         };
+        let mut account = Account::default();
         Life {
-            connection: Connection::new(ScriptedSocket::new(input), peer, now),
+            connection: Connection::new(ScriptedSocket::new(input), peer, now, &mut account),
             rules,
             timeouts: Timeouts { idle: IDLE, message: MESSAGE },
             drain: None,
             now,
+            account,
             seen: Vec::new(),
         }
     }
@@ -63,20 +67,21 @@ impl Life {
     }
 
     fn visit(&mut self) -> Progress {
-        let Life { connection, rules, timeouts, drain, now, seen } = self;
+        let Life { connection, rules, timeouts, drain, now, account, seen } = self;
         let turn = Turn { rules, timeouts, drain: drain.as_ref(), now: *now };
         let mut scratch = Scratch::new(turn.rules);
         let mut budget = Budget::new(work::PER_VISIT);
         let mut seen = |message: &[u8]| seen.push(message.to_vec());
         connection.tell(Readiness::READABLE);
-        connection.advance(&turn, &mut scratch, &mut budget, &mut seen)
+        connection.advance(&turn, &mut scratch, &mut budget, account, &mut seen)
     }
 
     /// Lets the time pass, then checks the deadline.
     fn expire_after(&mut self, time: Duration) {
         self.now = self.now + time;
-        let Life { connection, rules, timeouts, drain, now, .. } = self;
-        connection.expire(&Turn { rules, timeouts, drain: drain.as_ref(), now: *now });
+        let Life { connection, rules, timeouts, drain, now, account, .. } = self;
+        let turn = Turn { rules, timeouts, drain: drain.as_ref(), now: *now };
+        connection.expire(&turn, account);
     }
 
     fn sent(&self) -> &[u8] {
@@ -268,7 +273,7 @@ fn from_lingering_to_closed_at_the_peers_end_or_the_deadline() {
 #[test]
 fn in_a_drain_an_open_connection_leaves_once_all_is_answered() {
     let mut life = Life::begin([bytes("in time\nhalf")]);
-    life.drain = Some(Drain::begin(life.now, Duration::from_secs(1)));
+    life.drain = Some(Drain::begin(Signal::Terminate, life.now, Duration::from_secs(1)));
     life.visit();
     assert_eq!(life.sent(), b"in time\n");
     assert_eq!(life.connection.closed(), Some(Reason::Drained));
@@ -288,7 +293,7 @@ fn a_visit_that_is_out_of_budget_leaves_the_rest_for_the_next_turn() {
 fn nothing_comes_after_the_close() {
     let mut life = Life::begin_with_one_message([bytes("the only one\n")]);
     life.visit();
-    life.connection.enter(State::Open);
+    life.connection.enter(State::Open, &mut life.account);
 }
 
 #[test]

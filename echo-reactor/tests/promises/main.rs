@@ -8,6 +8,7 @@ mod drain;
 mod drill;
 mod floods;
 mod hostile;
+mod json;
 mod limits;
 mod log;
 mod log_outlet;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use echo_reactor::kernel::Wakeup;
 use echo_reactor::source::{Readiness, Source};
 
 use crate::scenario::{Millis, NEVER};
@@ -9,18 +10,18 @@ use crate::world::World;
 
 impl World {
     /// Sleeps as epoll does, and says what has happened.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Vec<(Source, Readiness)> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> (Vec<(Source, Readiness)>, Wakeup) {
         self.enter();
         self.turn.is_asleep = true;
-        let events = self.sleep(timeout);
+        let (events, wakeup) = self.sleep(timeout);
         self.turn.is_asleep = false;
         for raised in &mut self.signals_pending {
             raised.turns_since += 1;
         }
-        events
+        (events, wakeup)
     }
 
-    fn sleep(&mut self, timeout: Option<Duration>) -> Vec<(Source, Readiness)> {
+    fn sleep(&mut self, timeout: Option<Duration>) -> (Vec<(Source, Readiness)>, Wakeup) {
         let timeout = timeout
             .map_or(NEVER, |timeout| u64::try_from(timeout.as_millis()).expect("a timeout fits"));
         self.check_turn(timeout);
@@ -35,11 +36,11 @@ impl World {
             if is_interrupted || !events.is_empty() || self.signals_told {
                 self.note(|_| format!("events: {events:?}"));
                 self.turn.begins_with_event();
-                return events;
+                return (events, Wakeup { by_event: true, is_full: false });
             }
             if self.clock >= wakes_at {
                 self.turn.begins_by_itself(timeout);
-                return events;
+                return (events, Wakeup::default());
             }
             if !self.step() && !self.has_edges() {
                 self.pass_time(wakes_at);

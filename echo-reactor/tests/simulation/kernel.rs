@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use echo_reactor::deadlines::Moment;
-use echo_reactor::kernel::{Kernel, Socket};
+use echo_reactor::kernel::{Clock, Kernel, Socket, Wakeup};
 use echo_reactor::peer::Peer;
 use echo_reactor::signals::Request;
 use echo_reactor::source::{Readiness, Source};
@@ -28,11 +28,16 @@ pub(crate) struct SimulatedSocket {
 impl Kernel for SimulatedKernel {
     type Socket = SimulatedSocket;
 
-    fn wait(&mut self, timeout: Option<Duration>, mut hand_on: impl FnMut(Source, Readiness)) {
-        let events = self.0.borrow_mut().wait(timeout);
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        mut hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
+        let (events, wakeup) = self.0.borrow_mut().wait(timeout);
         for (source, readiness) in events {
             hand_on(source, readiness);
         }
+        wakeup
     }
 
     fn now(&self) -> Moment {
@@ -40,6 +45,12 @@ impl Kernel for SimulatedKernel {
         world.enter();
         world.clock_is_read();
         Moment::after_start(Duration::from_millis(world.clock))
+    }
+
+    /// Reading it is no call: the world stands still meanwhile.
+    fn clock(&self) -> Clock {
+        let world = Rc::clone(&self.0);
+        Rc::new(move || Duration::from_millis(world.borrow().clock))
     }
 
     fn requests(&mut self, obey: impl FnMut(Request)) {

@@ -16,7 +16,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Variables that would change what a script does, by how their names begin.
-const SETTINGS: [&str; 7] = ["SERVER_", "CLI_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
+const SETTINGS: [&str; 8] =
+    ["SERVER_", "CLI_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
 
 /// The root of the checkout that is tested.
 pub fn checkout() -> &'static Path {

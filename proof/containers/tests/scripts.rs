@@ -404,6 +404,23 @@ fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
     demo_that_is_ended("docker/demo.sh | head -n 12", |_| ());
 }
 
+/// Without its manifest, cargo builds none of the others.
+#[test]
+fn the_build_of_the_images_gets_every_member_of_the_workspace() {
+    let manifest = read_to_string(checkout().join("Cargo.toml")).unwrap();
+    let (_, members) = manifest.split_once("members = [").expect("a list of members");
+    let (members, _) = members.split_once(']').expect("its end");
+    let ignored = read_to_string(checkout().join(".dockerignore")).unwrap();
+    for member in members.split('"').skip(1).step_by(2) {
+        let exception = if member.starts_with("proof/") {
+            format!("!{member}/Cargo.toml")
+        } else {
+            format!("!{member}")
+        };
+        assert!(ignored.lines().any(|line| line == exception), ".dockerignore: no {exception}");
+    }
+}
+
 #[test]
 fn make_lists_its_commands() {
     let mut output = run(command("make").current_dir(checkout())).succeeded();

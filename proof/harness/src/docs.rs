@@ -25,7 +25,8 @@ pub fn assert_section_is_documented<S: Section>() {
     }
 }
 
-fn document(name: &str) -> String {
+/// A document of this repository.
+pub(crate) fn document(name: &str) -> String {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     fs::read_to_string(repository.join(name)).expect(name)
 }

@@ -41,6 +41,28 @@ pub fn assert_named_only_in(crate_directory: &Path, name: &str, files_that_may: 
     assert_eq!(found, may, "left: where {name} is named; right: where it may be");
 }
 
+/// The events of a crate's log catalogue, `log_events.rs`: the functions that log a line. Panics unless
+/// each line has the name of its function as its event.
+pub fn events(crate_directory: &Path) -> BTreeSet<String> {
+    let catalogue = crate_directory.join("src/log_events.rs");
+    events_in(&code(&fs::read_to_string(catalogue).expect("a log catalogue")))
+}
+
+fn events_in(catalogue: &str) -> BTreeSet<String> {
+    let mut events = BTreeSet::new();
+    for function in catalogue.split("\npub fn ").skip(1) {
+        let name = identifier(function);
+        let macros = ["error!(", "warn!(", "info!(", "debug!(", "trace!(", " log!("];
+        let lines: usize = macros.iter().map(|line| function.matches(line).count()).sum();
+        let named = function.matches(&format!("event = \"{name}\"")).count();
+        assert_eq!(named, lines, "lines of {name} with its name, and all its lines");
+        if lines > 0 {
+            events.insert(name);
+        }
+    }
+    events
+}
+
 /// The modules of the list in their order, and what each uses.
 fn listed(lib: &str) -> (Vec<String>, Walls) {
     let section = lib.split("# Who knows whom").nth(1).expect("a heading \"Who knows whom\"");
@@ -147,6 +169,20 @@ mod tests {
             let expected = expected.iter().map(ToString::to_string).collect();
             assert_eq!(used(source), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn functions_that_log_a_line_are_events() {
+        let catalogue =
+            "\npub fn came(peer: Peer) {\n    info!(event = \"came\", peer; \"{peer}\");\n}
+            \npub fn is_logged() -> bool {\n    log_enabled!(Level::Info)\n}\n";
+        assert_eq!(events_in(catalogue), BTreeSet::from(["came".to_owned()]));
+    }
+
+    #[test]
+    #[should_panic(expected = "lines of came with its name")]
+    fn a_line_with_another_name_is_noticed() {
+        events_in("\npub fn came() {\n    info!(event = \"went\"; \"\");\n}\n");
     }
 
     #[test]

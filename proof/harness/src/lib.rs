@@ -14,6 +14,7 @@
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test, pipes and terminals |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
+//! | [`json_log`] | the log catalogue as JSON, and the document that lists its events |
 //!
 //! What only tests use panics when it fails. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
 //! `wait::try_until` return errors, because the programs that use them have to clean up.
@@ -34,6 +35,7 @@ pub mod command;
 pub mod docs;
 pub mod house;
 pub mod interrupt;
+pub mod json_log;
 pub mod log_lines;
 pub mod peer;
 pub mod ports;

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
+use serde_json::Value;
+
 use crate::wait::PATIENCE;
 
 /// How many lines a failing test shows, and how much of each.
@@ -90,6 +92,15 @@ impl Log {
         self.0.iter().map(|line| String::from_utf8_lossy(text(line)).into_owned()).collect()
     }
 
+    /// The lines of a log of JSON; panics unless each of them is an object.
+    pub fn objects(&self) -> Vec<Value> {
+        let object = |line: &Vec<u8>| match serde_json::from_slice::<Value>(line) {
+            Ok(object) if object.is_object() => object,
+            _ => panic!("no JSON object: {}", line.escape_ascii()),
+        };
+        self.0.iter().map(object).collect()
+    }
+
     pub fn containing(&self, text: &str) -> Vec<String> {
         self.lines().filter(|line| line.contains(text)).collect()
     }
@@ -123,7 +134,8 @@ impl Log {
         }
     }
 
-    /// Panics unless every connection that was accepted was closed, once.
+    /// Panics unless every connection that was accepted was closed, once. A log of JSON is left to
+    /// [`Log::objects`].
     pub fn assert_every_connection_closed_once(&self) {
         let accepted = self.peers("Got connection from ");
         let closed = self.peers("Connection ");

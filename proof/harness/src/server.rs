@@ -45,6 +45,11 @@ impl Setup {
         self.variable("RUST_LOG", level.to_owned())
     }
 
+    /// Sets the form of the log.
+    pub fn log_format(self, format: &str) -> Setup {
+        self.variable("LOG_FORMAT", format.to_owned())
+    }
+
     /// Sets how many lines about messages are logged in a second; 0 is no limit.
     pub fn message_lines_per_second(self, lines: u32) -> Setup {
         self.variable("LOG_MESSAGE_LINES_PER_SECOND", lines.to_string())
@@ -74,7 +79,9 @@ impl Setup {
     /// Starts the server, and waits until it listens. The log has to be at level info or finer.
     pub fn start(self) -> Server {
         let process = Process::start(&mut self.command());
-        let port = port_in(&process.log().wait_for("Listening on "));
+        let is_json = self.settings.contains(&("LOG_FORMAT".to_owned(), "json".to_owned()));
+        let listens = if is_json { "\"event\":\"listening\"" } else { "Listening on " };
+        let port = port_in(&process.log().wait_for(listens));
         Server { process, port }
     }
 
@@ -91,9 +98,10 @@ impl Setup {
     }
 }
 
-/// The port in `… ('127.0.0.1', 12345)`.
+/// The port in `… ('127.0.0.1', 12345)` or in `…"address":"127.0.0.1:12345"}`.
 fn port_in(line: &str) -> u16 {
-    let digits = line.rsplit(' ').next().and_then(|word| word.strip_suffix(')'));
+    let is_no_digit = |c: char| !c.is_ascii_digit();
+    let digits = line.trim_end_matches(is_no_digit).rsplit(is_no_digit).next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no port in {line:?}"))
 }
 
