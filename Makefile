@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale demo lesson break check-exercise first-solution \
-        test test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        test test-guide test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -65,10 +65,14 @@ test: cargo ## Test everything: format, lints, units, programs, scripts, contain
 	@cargo clippy --workspace --all-targets --locked -- $(if $(STRICT),-D warnings)
 	@cargo test --workspace --locked
 	@cargo test --release --locked --package echo-reactor --test simulation --test turns
+	@$(MAKE) test-guide
 	@$(MAKE) test-containers
 
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
+
+test-guide: build ## Run every command of the guide that needs no Docker, and hold what it prints against the guide
+	@cargo test --locked --package echo-guide -- --ignored
 
 clean: ## Remove what was built, and the images
 	@sh docker/clean.sh

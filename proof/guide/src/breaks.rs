@@ -67,8 +67,8 @@ holds a number any more: after the batch, in `reap`.",
         title: "An edge of the listener is forgotten",
         file: "echo-reactor/src/acceptor.rs",
         function: "pub fn next<",
-        line: "self.pause(State::Full, now, || log_events::connection_limit_reached(limit));",
-        instead: "self.pause(State::Waiting, now, || log_events::connection_limit_reached(limit));",
+        line: "let state = State::Full { since: now };",
+        instead: "let state = State::Waiting;",
         witness: simulation("sleeps with connections in the queue"),
         story: "\
 At `connections_max` the server stops accepting, and the listen queue holds the rest. Their edge has been
@@ -81,8 +81,8 @@ ends it. It is the same with descriptors that run out (EMFILE), where most serve
         title: "A connection is closed without lingering",
         file: "echo-reactor/src/connection.rs",
         function: "fn end_output(",
-        line: "self.enter(State::Lingering { reason, since: now });",
-        instead: "self.close(reason);",
+        line: "self.enter(State::Lingering { reason, since: now }, account);",
+        instead: "self.close(reason, account);",
         witness: Witness {
             tests: &["--test", "promises"],
             name: "protocol::a_megabyte_behind_the_last_message",

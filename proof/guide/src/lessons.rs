@@ -7,6 +7,7 @@ use echo_harness::server::Setup;
 
 mod back_pressure;
 mod connection;
+mod crowd;
 mod drain;
 mod edge;
 mod ends;
@@ -49,11 +50,12 @@ struct Lesson {
     play: fn(&Cast) -> io::Result<()>,
 }
 
-const LESSONS: [Lesson; 6] = [
+const LESSONS: [Lesson; 7] = [
     Lesson { chapter: 1, title: "One connection", play: connection::play },
     Lesson { chapter: 3, title: "An edge tells once", play: edge::play },
     Lesson { chapter: 4, title: "Back-pressure", play: back_pressure::play },
     Lesson { chapter: 5, title: "Half-close and linger", play: ends::play },
+    Lesson { chapter: 6, title: "One thread, many clients", play: crowd::play },
     Lesson { chapter: 7, title: "A slow neighbour", play: neighbours::play },
     Lesson { chapter: 8, title: "SIGTERM with everything at once", play: drain::play },
 ];

@@ -1,1 +1,0 @@
-//! The lessons show what the guide says that they show.
