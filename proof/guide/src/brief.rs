@@ -18,6 +18,10 @@ pub(crate) fn brief(call: &str) -> String {
     // An accept that fails shows a number in place of the address.
     text = rewrite(&text, ", 0x", ")", |_| ")".to_owned());
     text = rewrite(&text, ", [128", "NONBLOCK", |_| String::new());
+    // Results stand in a column of their own.
+    if let Some((call, result)) = text.rsplit_once(" = ") {
+        text = format!("{} = {result}", call.trim_end());
+    }
     ASIDES.iter().fold(text, |text, (long, short)| text.replace(long, short))
 }
 
@@ -88,7 +92,7 @@ mod tests {
                  data={u32=0, u64=0}}) = 0",
                 "epoll_ctl(5, ADD, 9, slot 0: IN|PRI|OUT|RDHUP|ET) = 0",
             ),
-            ("shutdown(9, SHUT_WR) = 0", "shutdown(9, SHUT_WR) = 0"),
+            ("shutdown(9, SHUT_WR)             = 0", "shutdown(9, SHUT_WR) = 0"),
         ] {
             assert_eq!(brief(call), shown);
         }

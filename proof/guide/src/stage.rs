@@ -13,8 +13,12 @@ use echo_harness::wait;
 
 use crate::brief::brief;
 
-/// The calls that serve connections. What the log writes is left out.
+/// The calls that serve connections.
 const CALLS: &str = "trace=epoll_wait,epoll_ctl,accept4,recvfrom,sendto,shutdown,close,setsockopt";
+
+/// How many lines of one scene are shown at most: an act, and the calls that follow it.
+const SHOWN_FIRST: usize = 12;
+const SHOWN_LAST: usize = 4;
 
 /// A server under `strace`.
 pub(crate) struct Stage {
@@ -32,7 +36,7 @@ struct Happening {
 }
 
 impl Stage {
-    /// Starts the server. Its calls are shown from the first act on.
+    /// Starts the server, without a log. Its calls are shown from the first act on.
     pub(crate) fn open(setup: Setup) -> io::Result<Stage> {
         if !is_available(&["strace", "-o", "/dev/null", "true"]) {
             return Err(io::Error::other(
@@ -42,8 +46,8 @@ impl Stage {
         let trace = ScratchFile::new("trace", "");
         // With -D the server, not strace, is the process that was started.
         let strace =
-            ["strace", "-D", "-qq", "-ttt", "-T", "-s", "24", "-e", "signal=none", "-e", CALLS];
-        let server = setup.under(&[&strace[..], &["-o", trace.path()]].concat()).start();
+            ["strace", "-D", "-q", "-ttt", "-T", "-s", "14", "-e", "signal=none", "-e", CALLS];
+        let server = setup.under(&[&strace[..], &["-o", trace.path()]].concat()).start_silent();
         Ok(Stage { server, trace, acts: Vec::new() })
     }
 
@@ -102,13 +106,26 @@ impl Picture {
         calls.map(|call| call.what.split('(').next().unwrap_or_default()).collect()
     }
 
-    /// One line for each call, and for each act of a peer.
+    /// One line for each act of a peer and for each call. Of many calls between two acts, the middle is left out.
     pub(crate) fn show(&self) -> String {
+        let is_act = |happening: &Happening| happening.who == "peer";
         let mut text = String::new();
-        for Happening { at, who, what } in &self.happenings {
-            let millis = at.saturating_sub(self.first).as_secs_f64() * 1000.0;
-            let _ = writeln!(text, "{millis:8.1} ms  {who:<6}  {what}");
+        for scene in self.happenings.chunk_by(|_, next| !is_act(next)) {
+            let hidden = scene.len().saturating_sub(SHOWN_FIRST + SHOWN_LAST);
+            for (number, happening) in scene.iter().enumerate() {
+                if hidden > 0 && number == SHOWN_FIRST {
+                    let _ = writeln!(text, "        …            {hidden} calls more");
+                }
+                if hidden == 0 || number < SHOWN_FIRST || number >= SHOWN_FIRST + hidden {
+                    let _ = writeln!(text, "{}", self.line(happening));
+                }
+            }
         }
         text
+    }
+
+    fn line(&self, Happening { at, who, what }: &Happening) -> String {
+        let millis = at.saturating_sub(self.first).as_secs_f64() * 1000.0;
+        format!("{millis:8.1} ms  {who:<6}  {what}")
     }
 }

@@ -55,21 +55,21 @@ fn shape(line: &str) -> String {
 }
 
 /// Panics unless the output has the lines of the document, one after the other. A line that begins with `…` stands for
-/// any number of lines, and so does the beginning.
+/// any number of lines, and so do the beginning and the end.
 fn assert_shows(shown: &Block, output: &str) {
-    let output: Vec<String> = output.lines().map(shape).filter(|line| !line.is_empty()).collect();
-    let (mut next, mut may_skip) = (0, true);
-    for line in shown.lines.iter().filter(|line| !line.trim().is_empty()) {
-        if line.trim_start().starts_with('…') {
-            may_skip = true;
-            continue;
-        }
-        let wanted = shape(line);
-        let found = output[next..].iter().position(|line| *line == wanted);
-        let is_there = found.is_some_and(|skipped| may_skip || skipped == 0);
-        assert!(is_there, "the document shows {line:?}, at line {next} of\n{}", output.join("\n"));
-        next += found.unwrap_or_default() + 1;
-        may_skip = false;
+    let shapes = |lines: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+        lines.map(shape).filter(|line| !line.is_empty()).collect()
+    };
+    let output = shapes(&mut output.lines());
+    let shown = shapes(&mut shown.lines.iter().map(String::as_str));
+    let mut next = 0;
+    for passage in shown.split(|line| line.starts_with('…')).filter(|lines| !lines.is_empty()) {
+        let place = output[next..].windows(passage.len()).position(|lines| lines == passage);
+        let place = place.unwrap_or_else(|| {
+            let (passage, rest) = (passage.join("\n"), output[next..].join("\n"));
+            panic!("the document shows\n{passage}\nand this has not come:\n{rest}")
+        });
+        next += place + passage.len();
     }
 }
 
