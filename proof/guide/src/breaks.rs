@@ -42,11 +42,11 @@ pub(crate) const BREAKS: [Break; 5] = [
         instead: "count < room",
         witness: simulation("and no edge will come"),
         story: "\
-A read that returns less than there was room for has emptied the kernel's buffer. That saves a second
-read, which would only find EAGAIN. But the end of the input is no byte: it does not count in a short
-read. Data and FIN often come in one segment, and epoll tells of both in one event. A server that
-stops at the short read never sees the end: it sleeps, the peer waits, and nobody is wrong enough to
-speak first. So the event's word that an end has come (EPOLLRDHUP) must overrule the short read.",
+A read that gets less than there was room for has emptied the kernel's buffer. That saves a second read,
+which would only find EAGAIN. But the end of the input is no byte, and a read that gets bytes does not
+tell of it. Data and FIN often come in one segment, and epoll tells of both in one event. A server that
+stops at the short read never sees the end: it sleeps, its peer waits, and no further event will come.
+So where the event says that the end has come (EPOLLRDHUP), a short read proves nothing.",
     },
     Break {
         title: "A slot is freed in the middle of a turn",
@@ -54,14 +54,19 @@ speak first. So the event's word that an end has come (EPOLLRDHUP) must overrule
         function: "fn follow_up(",
         line: "self.closed.push(slot);",
         instead: "self.closed.push(slot); self.reap();",
-        witness: simulation("invalid key"),
+        witness: Witness {
+            tests: &["--test", "promises"],
+            name: "drain::every_connection_in_the_listen_queue_is_served",
+            says: "0 bytes came",
+        },
         story: "\
-A slot's number is a handle, and in the middle of a turn others still hold it: the function that
-called, the queue of connections that are ready, the events of this turn. Here the caller looks into
-the slot once more, finds nobody, and the process ends: the slab checks, and a bug is an assertion. With a
-pointer in its place this is a use after free. With a new connection in the slot it is worse: nothing
-crashes, and one peer gets what is meant for another. So slots are freed at one place, where nobody
-holds a number any more: after the batch, in `reap`.",
+300 clients waited in the listen queue, each with its message. The first got its reply, and all others
+got nothing: the server is dead. A slot's number is a handle, and in the middle of a turn others still
+hold it: the function that called, the queue of connections that are ready, the events of this turn.
+Here the caller looks into the slot once more and finds nobody. The slab checks (\"invalid key\"), and
+the process ends. With a pointer in place of the number this is a use after free. With a new connection
+in the slot it is worse: nothing crashes, and one client gets what belongs to another. So slots are
+freed in one place, where nobody holds a number any more: at the end of the turn, in `reap`.",
     },
     Break {
         title: "An edge of the listener is forgotten",
@@ -71,11 +76,11 @@ holds a number any more: after the batch, in `reap`.",
         instead: "let state = State::Waiting;",
         witness: simulation("sleeps with connections in the queue"),
         story: "\
-At `connections_max` the server stops accepting, and the listen queue holds the rest. Their edge has been
-told already: epoll will not repeat it when a place becomes free. A server that now waits for an
-edge waits for the next newcomer, and those in the queue wait for him too. On a quiet evening nobody
-comes. So the acceptor has a state of its own for it, `Full`, and the first connection that closes
-ends it. It is the same with descriptors that run out (EMFILE), where most servers get it wrong.",
+At `connections_max` the server stops accepting, and the listen queue holds the rest. Epoll has told of
+them already, and does not tell again when a place becomes free. A server that waits for an edge now
+waits for the next newcomer, and so do those in the queue. In a quiet hour nobody comes. So the acceptor
+has a state for this, `Full`, which the next close ends. It is the same when descriptors run out
+(EMFILE): many servers stop accepting there, and never begin again.",
     },
     Break {
         title: "A connection is closed without lingering",
@@ -85,15 +90,15 @@ ends it. It is the same with descriptors that run out (EMFILE), where most serve
         instead: "self.close(reason, account);",
         witness: Witness {
             tests: &["--test", "promises"],
-            name: "protocol::a_megabyte_behind_the_last_message",
-            says: "bytes came",
+            name: "protocol::a_large_reply_with_input_behind_its_message",
+            says: "1048576 were expected",
         },
         story: "\
-The reply was sent, so the socket can be closed? `send` has only handed it to the kernel. If input is unread
-at the close, or comes after it, the kernel answers with a reset instead of a FIN, and a reset
-throws away what the peer has not read yet: the peer sees a part of its reply, or nothing. So the
-server ends its output (`shutdown`), goes on reading what it does not want, and closes when the peer
-has ended too, or after five seconds. RFC 2525 calls the mistake by its name, in section 2.17.",
+The reply was sent, so the socket may be closed? `send` has only handed it to the kernel. If input is
+unread at the close, or comes after it, the kernel sends a reset instead of a FIN. A reset throws away
+what is still on its way, so the peer sees a part of its reply, or nothing. Therefore the server ends
+its output (`shutdown`), goes on reading what it does not want, and closes when the peer has ended too,
+or after five seconds. RFC 2525 describes the mistake in section 2.17.",
     },
     Break {
         title: "Every message moves a timer",
@@ -104,14 +109,14 @@ has ended too, or after five seconds. RFC 2525 calls the mistake by its name, in
         witness: Witness {
             tests: &["--lib"],
             name: "reactor::tests::a_message_moves_its_deadline_and_touches_no_timer",
-            says: "timers were moved",
+            says: "1000 timers were moved",
         },
         story: "\
-Nothing is wrong in what this server does; it only does too much. A connection's deadline moves with
-every byte, and here the ordered set of all deadlines moves along: a removal and an insertion for each
-message, in a tree of all connections, whose nodes are seldom in the cache. The lazy way leaves the
-check where it is. When it comes due, the connection is asked; if it has spoken since, the check
-moves then: once a minute, not ten thousand times a second.",
+Nothing that this server does is wrong; it only does too much. A connection's deadline moves with every
+byte, and here its timer moves along: for each message a removal and an insertion, in a tree that holds
+all connections. The lazy way leaves the timer where it is. When it comes due, the connection is asked;
+if a byte has come since, the timer moves then. That is once a minute for each connection, however many
+messages it sends.",
     },
 ];
 
