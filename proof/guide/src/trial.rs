@@ -9,7 +9,7 @@ use crate::breaks::{BREAKS, Break, Witness};
 use crate::copy::Copy;
 
 /// How much of what the test says is shown: its end, and of each line the beginning.
-const SHOWN_LINES: usize = 24;
+const SHOWN_LINES: usize = 12;
 const SHOWN_CHARACTERS: usize = 118;
 
 /// Tries the break of this number, and fails unless it is noticed.
@@ -19,7 +19,8 @@ pub(crate) fn run(number: usize) -> io::Result<()> {
     let copy = Copy::of(&checkout)?;
     println!("Break {number} of {}: {}\n", BREAKS.len(), change.title);
     spoil(&copy, change)?;
-    println!("Only in a copy, in {}. This checkout stays as it is.\n", copy.root.display());
+    let place = copy.root.strip_prefix(&checkout).unwrap_or(&copy.root);
+    println!("Only in a copy, in {}. This checkout stays as it is.\n", place.display());
     let said = ask(&copy, &change.witness)?;
     println!("{said}\n\n{}", change.story);
     Ok(())
