@@ -3,6 +3,7 @@
 //! The result is printable ASCII, whatever a peer sends, so it cannot move a terminal's cursor or
 //! start a new log line.
 
+use std::convert::Infallible;
 use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
 
@@ -31,7 +32,7 @@ impl Display for BytesRepr<'_> {
         let quote = quote_for(self.shown);
         let mut pieces = Pieces::new(f);
         pieces.push(&[b'b', quote])?;
-        pieces.push_escaped(self.shown, Some(quote))?;
+        escape(self.shown, Some(quote), |piece| pieces.push(piece))?;
         pieces.push(&[quote])?;
         pieces.flush()?;
         if self.shown.len() < self.length {
@@ -57,7 +58,7 @@ impl<'a> Escaped<'a> {
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pieces = Pieces::new(f);
-        pieces.push_escaped(self.0, None)?;
+        escape(self.0, None, |piece| pieces.push(piece))?;
         pieces.flush()
     }
 }
@@ -87,6 +88,54 @@ fn hex_escape(byte: u8) -> [u8; 4] {
     [b'\\', b'x', digit(byte >> 4), digit(byte & 0xf)]
 }
 
+/// Hands on the bytes with their escapes, piece by piece. Only a quote of the kind that stands around them
+/// is escaped.
+fn escape<E>(
+    bytes: &[u8],
+    quote: Option<u8>,
+    mut push: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rest = bytes;
+    loop {
+        let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
+        let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
+        push(run)?;
+        let Some((&byte, behind)) = behind.split_first() else { return Ok(()) };
+        match byte {
+            b'\t' => push(b"\\t")?,
+            b'\n' => push(b"\\n")?,
+            b'\r' => push(b"\\r")?,
+            _ if Some(byte) == quote || byte == b'\\' => push(&[b'\\', byte])?,
+            _ if !is_printable(byte) => push(&hex_escape(byte))?,
+            _ => push(&[byte])?,
+        }
+        rest = behind;
+    }
+}
+
+/// Adds the text that [`BytesRepr`] shows for all of the bytes to memory. For long texts this is many times
+/// as fast as the formatter.
+pub fn append_repr(bytes: &[u8], out: &mut Vec<u8>) {
+    let quote = quote_for(bytes);
+    out.extend_from_slice(&[b'b', quote]);
+    let Ok(()) = escape(bytes, Some(quote), |piece| {
+        out.extend_from_slice(piece);
+        Ok::<_, Infallible>(())
+    });
+    out.push(quote);
+}
+
+/// How many bytes [`append_repr`] adds.
+#[must_use]
+pub fn repr_bytes(bytes: &[u8]) -> usize {
+    let mut count = b"b''".len();
+    let Ok(()) = escape(bytes, Some(quote_for(bytes)), |piece| {
+        count += piece.len();
+        Ok::<_, Infallible>(())
+    });
+    count
+}
+
 /// Collects pieces of ASCII: to call the formatter for each costs more than the rest of a line.
 struct Pieces<'a, 'f> {
     out: &'a mut fmt::Formatter<'f>,
@@ -112,26 +161,6 @@ impl<'a, 'f> Pieces<'a, 'f> {
             self.length += part.len();
         }
         Ok(())
-    }
-
-    /// Only a quote of the kind that stands around the bytes is escaped.
-    fn push_escaped(&mut self, bytes: &[u8], quote: Option<u8>) -> fmt::Result {
-        let mut rest = bytes;
-        loop {
-            let plain = rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]);
-            let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
-            self.push(run)?;
-            let Some((&byte, behind)) = behind.split_first() else { return Ok(()) };
-            match byte {
-                b'\t' => self.push(b"\\t")?,
-                b'\n' => self.push(b"\\n")?,
-                b'\r' => self.push(b"\\r")?,
-                _ if Some(byte) == quote || byte == b'\\' => self.push(&[b'\\', byte])?,
-                _ if !is_printable(byte) => self.push(&hex_escape(byte))?,
-                _ => self.push(&[byte])?,
-            }
-            rest = behind;
-        }
     }
 
     fn flush(&mut self) -> fmt::Result {
@@ -190,8 +219,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The text, which is the same by each way.
     fn repr(bytes: &[u8]) -> String {
-        BytesRepr::new(bytes, usize::MAX).to_string()
+        let text = BytesRepr::new(bytes, usize::MAX).to_string();
+        let mut appended = Vec::new();
+        append_repr(bytes, &mut appended);
+        assert_eq!(appended, text.as_bytes());
+        assert_eq!(repr_bytes(bytes), text.len());
+        text
     }
 
     /// Reads a bytes literal back; `None` where Python would not have written it like this.

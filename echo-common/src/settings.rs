@@ -68,6 +68,12 @@ pub trait Section: Default {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
+
+    /// What follows from the values and others have to know, one line each: the comments at the end of
+    /// what `--check` prints.
+    fn consequences(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The settings as they take effect.
@@ -176,6 +182,7 @@ impl<S: Section> Settings<S> {
                 lines.extend(serde_yaml::to_string(&line)?.lines().map(|line| format!("  {line}")));
             }
         }
+        lines.extend(self.section.consequences().into_iter().map(|line| format!("# {line}")));
         Ok(lines.join("\n") + "\n")
     }
 }

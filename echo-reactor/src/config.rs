@@ -11,6 +11,9 @@ use echo_common::settings::Section;
 
 use crate::work;
 
+/// How long a server may take to leave beyond what its settings say.
+const STOP_SPARE: Duration = Duration::from_secs(2);
+
 /// How the input is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -62,6 +65,8 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// How many connections may be open at once.
     pub connections_max: usize,
+    /// How long the server goes on after a signal, before a drain begins.
+    pub drain_delay: Duration,
     /// How long a drain may take.
     pub drain_timeout: Duration,
     /// How many lines about single messages are logged in a second; 0 is no limit.
@@ -105,6 +110,7 @@ pub struct Config {
     message_max_bytes: usize,
     idle_timeout: Duration,
     message_timeout: Duration,
+    drain_delay: Duration,
     drain_timeout: Duration,
     status: StatusPort,
 }
@@ -122,6 +128,7 @@ impl Default for Config {
             message_max_bytes: 16 * 1024,
             idle_timeout: Duration::from_secs(60),
             message_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_millis(700),
             status: StatusPort(None),
         }
@@ -183,6 +190,11 @@ impl Section for Config {
             )
             .duration(&mut self.message_timeout, any_time.clone()),
             key(
+                "drain_delay",
+                "After SIGTERM the server goes on for this time, told as leaving. Then it drains.",
+            )
+            .duration(&mut self.drain_delay, any_time.clone()),
+            key(
                 "drain_timeout",
                 "After SIGTERM, open connections have this time to finish. The rest is aborted.",
             )
@@ -209,6 +221,13 @@ impl Section for Config {
         }
         Ok(())
     }
+
+    fn consequences(&self) -> Vec<String> {
+        vec![
+            "Whoever stops the server has to wait so long before they kill it:".to_owned(),
+            format!("stop_grace_period: {}s", self.stop_grace().as_secs()),
+        ]
+    }
 }
 
 impl Config {
@@ -222,6 +241,12 @@ impl Config {
     #[must_use]
     pub fn status(&self) -> Option<SocketAddr> {
         self.status.0
+    }
+
+    /// How long the way out may take, in whole seconds, and some time to spare for a busy machine.
+    fn stop_grace(&self) -> Duration {
+        let way_out = (self.drain_delay + self.drain_timeout).as_secs_f64().ceil();
+        Duration::from_secs_f64(way_out) + STOP_SPARE
     }
 
     fn serves_clients_on(&self, other: SocketAddr) -> bool {
@@ -246,6 +271,7 @@ impl Config {
                 message: or_never(self.message_timeout),
             },
             connections_max: self.connections_max,
+            drain_delay: self.drain_delay,
             drain_timeout: self.drain_timeout,
             message_lines_per_second,
             work_per_turn: work::PER_TURN,
@@ -291,6 +317,7 @@ mod tests {
             ("message_max_bytes", &["1", "16777216"], &["0", "16777217"]),
             ("idle_timeout", &["0s", "365d"], &["1M", "366d", "10"]),
             ("message_timeout", &["0s", "1ms"], &["soon"]),
+            ("drain_delay", &["0s", "5s"], &["5"]),
             ("drain_timeout", &["0s", "1m2s"], &["-1s"]),
         ] {
             let mut config = Config::default();
@@ -310,6 +337,21 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
         set(&mut config, "framing", "stream").expect("allowed");
         assert!(config.check().is_err());
+    }
+
+    #[test]
+    fn a_server_is_stopped_with_time_for_its_way_out() {
+        for (delay, timeout, grace) in [
+            ("0s", "700ms", "stop_grace_period: 3s"),
+            ("0s", "0s", "stop_grace_period: 2s"),
+            ("2s", "700ms", "stop_grace_period: 5s"),
+            ("1m", "1m1ms", "stop_grace_period: 123s"),
+        ] {
+            let mut config = Config::default();
+            set(&mut config, "drain_delay", delay).expect("allowed");
+            set(&mut config, "drain_timeout", timeout).expect("allowed");
+            assert_eq!(config.consequences().last().map(String::as_str), Some(grace));
+        }
     }
 
     #[test]

@@ -302,13 +302,14 @@ impl<S: Socket> Connection<S> {
         let messages_before = self.echo.messages();
         if count == 0 {
             let answer = self.echo.end(turn.rules, reply, seen);
+            budget.spend(answer.made_bytes());
             self.count_messages(was_mid_message, messages_before, account);
             return self.send(answer, turn.now, account);
         }
         let is_all_read = self.has_read_all(count, input.len());
         let mut answer = self.echo.receive(turn.rules, &input[..count], reply, seen);
         let messages = self.count_messages(was_mid_message, messages_before, account);
-        budget.spend(count);
+        budget.spend(count + answer.made_bytes());
         if echo::looks_at_each_message(turn.rules) {
             budget.spend(messages as usize * work::MESSAGE);
         }

@@ -6,11 +6,10 @@
 //! end has not arrived, and the number of messages.
 
 use std::fmt;
-use std::io::Write as _;
 use std::mem;
 use std::ops::Deref;
 
-use echo_common::repr::{BytesRepr, trim_end};
+use echo_common::repr::{append_repr, repr_bytes, trim_end};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::config::{Framing, Reply, Rules};
@@ -83,20 +82,6 @@ pub fn acknowledgement_max_bytes(message_bytes: u64) -> u64 {
     4 * message_bytes + 40
 }
 
-/// How many bytes a text takes when it is written.
-fn length_of(text: &impl fmt::Display) -> usize {
-    struct Length(usize);
-    impl fmt::Write for Length {
-        fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0 += part.len();
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    fmt::write(&mut length, format_args!("{text}")).expect("counting does not fail");
-    length.0
-}
-
 /// The reply to one piece of input.
 #[derive(Debug)]
 pub struct Answer<'a> {
@@ -113,6 +98,18 @@ pub enum Bytes<'a> {
     Input(&'a [u8]),
     /// Put together in the scratch memory.
     Scratch(&'a mut Vec<u8>),
+}
+
+impl Answer<'_> {
+    /// How many bytes of the reply were put together: work that does not show in the bytes read, because
+    /// most of a long message was read earlier.
+    #[must_use]
+    pub fn made_bytes(&self) -> usize {
+        match &self.reply {
+            Bytes::Input(_) => 0,
+            Bytes::Scratch(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl Deref for Bytes<'_> {
@@ -270,13 +267,14 @@ impl Echo {
         match rules.reply {
             Reply::Echo => scratch.append(&mut message),
             Reply::Acknowledge => {
-                let text = BytesRepr::new(trim_end(&message), usize::MAX);
+                let quoted = trim_end(&message);
                 if message.len() > LARGE_BYTES {
                     // Growing by doubling could take three times as much.
-                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + length_of(&text) + 1);
+                    scratch.reserve_exact(ACKNOWLEDGEMENT.len() + repr_bytes(quoted) + 1);
                 }
-                writeln!(scratch, "{ACKNOWLEDGEMENT}{text}")
-                    .expect("writing to memory does not fail");
+                scratch.extend_from_slice(ACKNOWLEDGEMENT.as_bytes());
+                append_repr(quoted, scratch);
+                scratch.push(b'\n');
             }
         }
     }
@@ -306,6 +304,7 @@ impl fmt::Debug for Echo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use echo_common::repr::BytesRepr;
     use proptest::collection::vec as vec_of;
     use proptest::prelude::*;
 

@@ -154,7 +154,16 @@ impl Display for Reason {
     }
 }
 
-/// A signal starts the drain.
+/// A signal starts the delay before a drain.
+pub fn drain_is_delayed(signal: Signal, drain_delay: Duration) {
+    let delay = duration_text(drain_delay);
+    info!(
+        event = "drain_is_delayed", signal:%, drain_delay_ms = drain_delay.as_millis();
+        "{signal} received: going on for {delay}, then draining"
+    );
+}
+
+/// A signal starts the drain, or the delay before it is over.
 pub fn drain_begins(signal: Signal, open: usize, drain_timeout: Duration) {
     let within = duration_text(drain_timeout);
     info!(

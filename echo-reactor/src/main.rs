@@ -26,7 +26,8 @@ const PROGRAM: Program = Program {
 Signals:
   SIGTERM, SIGINT, SIGHUP  Answer what has arrived, close every connection and exit; what is left at
                            drain_timeout is aborted. A second signal exits at once, unless it comes
-                           within 30 ms of the first
+                           within 30 ms of the first. With drain_delay, the server goes on for
+                           so long before all this; a second signal ends the delay only
   SIGUSR1                  Log what the server has done and does, in some ten lines
   SIGUSR2                  Nothing
 

@@ -4,7 +4,7 @@
 //!
 //! 1. wait for events, or for the nearest deadline
 //! 2. now: take the time, for all that follows
-//! 3. obey signals
+//! 3. obey signals; a drain also begins here when its delay is over
 //! 4. serve the connections that are ready
 //! 5. accept new ones
 //! 6. expire deadlines
@@ -26,7 +26,7 @@ use crate::account::Account;
 use crate::config::Service;
 use crate::connection::{Connection, Progress, Scratch, Turn};
 use crate::deadlines::{Deadlines, Moment};
-use crate::drain::Drain;
+use crate::drain::{Delay, Drain, OneRequest};
 use crate::kernel::{Clock, Kernel};
 use crate::log_events;
 use crate::message_log::MessageLog;
@@ -62,6 +62,8 @@ pub struct Identity {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Running,
+    /// A signal came: all goes on as before, until the drain begins.
+    Leaving(Delay),
     /// A signal came: what has arrived is finished, until the deadline.
     Draining(Drain),
     Stopped(Drain, Exit),
@@ -71,7 +73,25 @@ impl Phase {
     fn drain(&self) -> Option<&Drain> {
         match self {
             Phase::Draining(drain) => Some(drain),
+            Phase::Running | Phase::Leaving(_) | Phase::Stopped(..) => None,
+        }
+    }
+
+    /// The request to leave that is obeyed now.
+    fn request(&mut self) -> Option<&mut OneRequest> {
+        match self {
+            Phase::Leaving(delay) => Some(&mut delay.request),
+            Phase::Draining(drain) => Some(&mut drain.request),
             Phase::Running | Phase::Stopped(..) => None,
+        }
+    }
+
+    /// When the next phase begins by itself.
+    fn ends(&self) -> Moment {
+        match self {
+            Phase::Leaving(delay) => delay.ends(),
+            Phase::Draining(drain) => drain.deadline(),
+            Phase::Running | Phase::Stopped(..) => Moment::NEVER,
         }
     }
 }
@@ -165,11 +185,21 @@ impl<K: Kernel> Reactor<K> {
         self.flush_log();
         match self.phase {
             Phase::Stopped(_, exit) => Some(exit),
-            Phase::Running | Phase::Draining(_) => None,
+            Phase::Running | Phase::Leaving(_) | Phase::Draining(_) => None,
+        }
+    }
+
+    /// The turn has taken time. Once a signal has come, the clock is read again before the sleep, so that the
+    /// next phase is not late by that time, and to know when the turn ended.
+    fn end_turn(&mut self) {
+        if let Some(request) = self.phase.request() {
+            let turn_began = mem::replace(&mut self.now, self.kernel.now());
+            request.turn_ends(turn_began, self.now);
         }
     }
 
     fn wait(&mut self) {
+        self.end_turn();
         let has_work_left = self.has_work_left();
         let timeout = if has_work_left { Some(Duration::ZERO) } else { self.time_to_deadline() };
         let Reactor { kernel, acceptor, connections, ready, account, watchers, .. } = self;
@@ -214,16 +244,9 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// How long the reactor may sleep; `None` is no limit.
-    fn time_to_deadline(&mut self) -> Option<Duration> {
-        if let Phase::Draining(drain) = &mut self.phase {
-            // The turn has taken time. A drain reads the clock again before it sleeps, so that its
-            // deadline is not late by that time, and to know when the turn ended.
-            let turn_began = mem::replace(&mut self.now, self.kernel.now());
-            drain.turn_ends(turn_began, self.now);
-        }
-        let drain_deadline = self.phase.drain().map_or(Moment::NEVER, Drain::deadline);
+    fn time_to_deadline(&self) -> Option<Duration> {
         let next = self.deadlines.next().min(self.acceptor.retry_at());
-        let next = next.min(drain_deadline).min(self.message_log.report_at());
+        let next = next.min(self.phase.ends()).min(self.message_log.report_at());
         self.now.until(next.min(self.watchers.wake_at()))
     }
 
@@ -399,12 +422,20 @@ impl<K: Kernel> Reactor<K> {
                 Request::Report => self.report(),
             }
         }
+        if let Phase::Leaving(delay) = self.phase
+            && delay.ends() <= self.now
+        {
+            self.begin_drain(delay.signal());
+        }
     }
 
     fn obey_leave(&mut self, signal: Signal) {
         match self.phase {
-            Phase::Running => self.begin_drain(signal),
-            Phase::Draining(drain) if drain.is_same_request(self.now) => {}
+            Phase::Running if self.service.drain_delay.is_zero() => self.begin_drain(signal),
+            Phase::Running => self.begin_delay(signal),
+            Phase::Leaving(Delay { request, .. }) | Phase::Draining(Drain { request, .. })
+                if request.includes(self.now) => {}
+            Phase::Leaving(_) => self.begin_drain(signal),
             Phase::Draining(drain) => {
                 log_events::forced_out(signal, self.connections.len());
                 self.abort_all();
@@ -413,6 +444,13 @@ impl<K: Kernel> Reactor<K> {
             }
             Phase::Stopped(..) => {}
         }
+    }
+
+    /// All goes on as before, but whoever asks is told that the server leaves.
+    fn begin_delay(&mut self, signal: Signal) {
+        let drain_delay = self.service.drain_delay;
+        log_events::drain_is_delayed(signal, drain_delay);
+        self.phase = Phase::Leaving(Delay::begin(signal, self.now, drain_delay));
     }
 
     /// From here on no connection gets into the listen queue. Those in the queue are accepted, and

@@ -36,6 +36,7 @@ fn a_million_connections_take_160_bytes_each() {
     let mut service = Service {
         timeouts: Timeouts { idle: hour, message: hour },
         connections_max: CONNECTIONS,
+        drain_delay: Duration::ZERO,
         drain_timeout: hour,
         ..Config::default().service(true, 0)
     };

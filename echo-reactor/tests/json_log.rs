@@ -31,6 +31,7 @@ fn log_every_event() {
     log_events::message_lines_left_out(2, 1);
     log_events::connection_closed(peer, Reason::Answered, 3);
     log_events::connection_closed(peer, Reason::IdleTimeout, 0);
+    log_events::drain_is_delayed(Signal::Hangup, Duration::from_secs(2));
     log_events::drain_begins(Signal::Terminate, 4, Duration::from_millis(1700));
     log_events::listener_closed();
     log_events::drain_deadline_passed(1);
@@ -64,6 +65,8 @@ fn expected() -> Vec<Value> {
                "reason": "its messages are answered", "messages": 3}),
         json!({"level": "warn", "event": "connection_closed", "peer": peer,
                "reason": "no byte for idle_timeout", "messages": 0}),
+        json!({"level": "info", "event": "drain_is_delayed", "signal": "SIGHUP",
+               "drain_delay_ms": 2000}),
         json!({"level": "info", "event": "drain_begins", "signal": "SIGTERM", "connections": 4,
                "drain_timeout_ms": 1700}),
         json!({"level": "info", "event": "listener_closed"}),

@@ -15,6 +15,8 @@ pub struct Frame {
     pub uptime_us: u64,
     /// What the server is doing as a whole.
     pub phase: Phase,
+    /// The delay before the drain, while it lasts; else `null`.
+    pub delay: Option<Delay>,
     /// The drain; `null` before it begins.
     pub drain: Option<Drain>,
     /// The connections that are open now.
@@ -56,10 +58,23 @@ pub struct Server {
 pub enum Phase {
     /// It serves.
     Running,
+    /// A signal came: it serves as before, but is to get no new clients, because it will drain.
+    Leaving,
     /// A signal came: it finishes what has arrived.
     Draining,
     /// It has ended: this is the last frame.
     Stopped,
+}
+
+/// The delay before a drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delay {
+    /// The signal that began it.
+    pub signal: String,
+    /// For how long it has been going on.
+    pub us: u64,
+    /// `server.drain_delay`: how long it takes, unless a second signal ends it.
+    pub delay_us: u64,
 }
 
 /// The way out of the server.

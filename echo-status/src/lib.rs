@@ -13,7 +13,7 @@ mod tally;
 
 pub use follow::{Call, Readiness, Step, StepLine};
 pub use frame::{
-    Accepting, Drain, Exit, Frame, Measured, Open, Percentiles, Phase, Phases, Server, Turn,
+    Accepting, Delay, Drain, Exit, Frame, Measured, Open, Percentiles, Phase, Phases, Server, Turn,
     WokenBy,
 };
 pub use reader::Lines;

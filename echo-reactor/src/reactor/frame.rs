@@ -19,11 +19,20 @@ impl<K: Kernel> Reactor<K> {
             uptime_us: whole_micros((self.clock)()),
             phase: match self.phase {
                 Phase::Running => status::Phase::Running,
+                Phase::Leaving(_) => status::Phase::Leaving,
                 Phase::Draining(_) => status::Phase::Draining,
                 Phase::Stopped(..) => status::Phase::Stopped,
             },
+            delay: match &self.phase {
+                Phase::Leaving(delay) => Some(status::Delay {
+                    signal: delay.signal().to_string(),
+                    us: whole_micros(self.now.since(delay.began())),
+                    delay_us: whole_micros(self.service.drain_delay),
+                }),
+                Phase::Running | Phase::Draining(_) | Phase::Stopped(..) => None,
+            },
             drain: match &self.phase {
-                Phase::Running => None,
+                Phase::Running | Phase::Leaving(_) => None,
                 Phase::Draining(drain) => Some(self.told(drain, None)),
                 Phase::Stopped(drain, exit) => Some(self.told(drain, Some(*exit))),
             },

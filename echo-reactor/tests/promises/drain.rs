@@ -12,10 +12,10 @@ use echo_harness::strace::with_faults;
 use echo_harness::stuck_peer::{LINE, StuckPeer, lines};
 use echo_harness::{MEGABYTE, sockets, wait};
 
-/// Longer than any test may take: a drain that ends earlier has ended by itself.
+/// No test takes this long, so a drain that ends earlier did not wait for its deadline.
 const LONG: &str = "1h";
 
-/// A connection lingers for 5 s at the most.
+/// A connection lingers for 5 s at most.
 const SHORTER_THAN_LINGERING: &str = "4s";
 
 /// A server that keeps its connections, and has time to drain them.
@@ -72,7 +72,7 @@ fn every_message_that_has_arrived_is_answered() {
     all_read(&mut peers, "known to the server\n");
     let frozen = server.freeze();
     let input = line(1000).repeat(50);
-    // One byte more than the messages: the beginning of one that will never be complete.
+    // One byte behind the messages begins a message that will never be complete.
     for peer in &mut peers {
         peer.send(&input);
         peer.send("x");
@@ -98,8 +98,8 @@ fn a_pending_reply_is_flushed_before_the_exit() {
     server.wait().assert_left_with(0);
 }
 
-/// Its replies are with the kernel, which has not sent them all: the peer did not read. What it
-/// sends behind the close must not destroy them.
+/// The peer did not read, so the server's kernel still holds replies. What the peer sends after the
+/// close must not destroy them.
 #[test]
 fn replies_on_their_way_survive_input_behind_the_drain() {
     let server = patient().start();
@@ -116,11 +116,11 @@ fn replies_on_their_way_survive_input_behind_the_drain() {
     server.wait().assert_left_with(0);
 }
 
-/// All was sent when the drain began, and the peer's window is full: this reply is not sent when its
-/// output ends, small as it is, and a byte of the peer must not destroy it then.
+/// When the drain begins, all earlier replies have left and the peer's window is full. So even a small reply
+/// is still here when the server ends its output. A byte of the peer must not destroy it.
 #[test]
 fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
-    // Less than one segment. The smallest window takes two of these, but no third one.
+    // Less than one segment. Two of these fit into the smallest window, a third does not.
     let reply = line(500);
     let Some(setup) = with_faults("shutdown:delay_enter=2000000") else { return };
     let server =
@@ -130,7 +130,7 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
         peer.send(&reply);
         peer.wait_for_input(replies * reply.len());
     }
-    // Holds the server for two seconds, in which the last message and the signal come.
+    // This holds the server for two seconds. The last message and the signal come meanwhile.
     let mut too_long = Peer::connect(server.port);
     too_long.send([b'x'; 501]);
     server.wait_until_held();
@@ -149,7 +149,7 @@ fn a_small_reply_that_finds_no_window_in_the_drain_arrives() {
 /// A handshake that ends between the last `accept` and the close of the listener would be reset.
 #[test]
 fn nothing_is_let_in_behind_the_last_accept() {
-    // That the queue is empty is told a second late.
+    // The server learns one second late that the queue is empty.
     let Some(setup) = with_faults("accept4:delay_exit=1000000") else { return };
     let server = setup.set("drain_timeout", LONG).start();
     server.signal(Signal::TERM);
@@ -182,13 +182,14 @@ fn at_the_deadline_a_peer_that_does_not_read_is_aborted() {
     ended.log.assert_contains("Drain deadline passed: aborting 1 connection");
     ended.log.assert_contains("closed: aborted, the server is shutting down");
     ended.log.assert_contains("All sockets closed, server stopped");
-    // What was cut short must not look whole.
+    // A reply that was cut short must not look whole.
     let (replies, end) = stuck.peer.read_to_end();
     assert!(replies.len() < stuck.sent.len());
     assert_eq!(end, End::Reset);
 }
 
-/// All that it has sent was read, so that only the server knows that the reply is not whole.
+/// The server has read all that the peer sent, so a plain close would be a clean end. Only the server knows
+/// that the reply is not whole.
 #[test]
 fn a_reply_that_is_cut_short_ends_in_a_reset() {
     const MESSAGE: usize = 16 * MEGABYTE;
@@ -204,7 +205,8 @@ fn a_reply_that_is_cut_short_ends_in_a_reset() {
     assert_eq!(end, End::Reset);
 }
 
-/// Its replies had to wait for room, and nothing says when it has read them; but all have left.
+/// Its replies had to wait for room. All have left this host, but nothing says whether the client has read
+/// them.
 #[test]
 fn an_idle_client_that_was_slow_to_read_does_not_delay_the_exit() {
     let server = patient().start();
@@ -226,7 +228,7 @@ fn idle_clients_that_have_got_their_last_reply_do_not_delay_the_exit() {
     for (message, reply) in cases {
         let mut peer = Peer::connect(server.port);
         peer.send(message);
-        // Reads to the end, and does not close.
+        // The client reads to the end and does not close.
         peer.assert_gets(reply);
         idle.push(peer);
     }
@@ -295,7 +297,7 @@ fn a_second_signal_ends_the_drain() {
         let mut stuck = StuckPeer::connect(&server);
         server.signal(Signal::TERM);
         server.log().wait_for("SIGTERM received: draining");
-        // Those that come right behind the first one belong to it.
+        // Signals right behind the first one count as the same request.
         wait::until("the exit", || {
             server.signal(signal);
             server.has_ended()
@@ -329,10 +331,11 @@ fn large_message() -> Vec<u8> {
     line(8 * MEGABYTE)
 }
 
-/// The first turn of a drain is long, where there is much to finish.
+/// The first turn of a drain can be long, because there may be much to finish.
 #[test]
 fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
-    // The peer takes two calls. From then on, that the queue is empty is told two seconds late.
+    // The peer takes two calls of `accept4`. From the third call on, the server learns two seconds late that
+    // the queue is empty.
     let Some(setup) = with_faults("accept4:delay_exit=2000000:when=3+") else { return };
     let server = setup.set("message_max_bytes", 16 * MEGABYTE).set("drain_timeout", LONG).start();
     let mut peer = Peer::connect_with_receive_buffer(server.port, 4096);
@@ -350,7 +353,7 @@ fn a_signal_in_the_first_turn_of_a_drain_belongs_to_it() {
     ended.log.assert_lacks("received again");
 }
 
-/// Its reply is waiting for room, and all of it that has found some has left.
+/// A part of the client's reply has left this host, and the rest waits for room.
 #[test]
 fn a_reply_whose_first_part_has_left_is_not_cut_off_by_the_drain() {
     let server = patient().set("message_max_bytes", 16 * MEGABYTE).start();

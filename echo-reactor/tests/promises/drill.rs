@@ -12,7 +12,7 @@ use echo_harness::ports::free_port;
 use echo_harness::server::Setup;
 use echo_harness::wait::{self, PATIENCE};
 
-/// Between two tries of a client.
+/// The pause between two tries of a client.
 const RETRY_AFTER: Duration = Duration::from_millis(2);
 
 /// What all clients share.
@@ -44,7 +44,7 @@ fn no_message_is_lost_while_the_server_restarts_over_and_over() {
             let shared = &shared;
             scope.spawn(move || send_until_stopped(id, shared));
         }
-        // Set however this ends, for the scope waits for the clients.
+        // Also in a panic, because the scope waits for the clients.
         let _stop = StopOnDrop(&shared.stop);
         (0..restarts).map(|_| serve_for_a_while(&shared, clients)).sum::<usize>()
     });
@@ -52,7 +52,7 @@ fn no_message_is_lost_while_the_server_restarts_over_and_over() {
     let retried = shared.retried.into_inner();
     let summary = format!("{restarts} restarts, {clients} clients: {answered} messages answered");
     let _ = writeln!(std::io::stderr(), "drill: {summary}, {retried} tries not");
-    // Every message that a server took in was answered: none had to be taken in twice.
+    // The servers received no message twice: each one that they received was answered.
     assert_eq!(received, answered);
 }
 
@@ -75,7 +75,7 @@ fn serve_for_a_while(shared: &Clients, clients: usize) -> usize {
     ended.log.count("Message received from connection")
 }
 
-/// A client that brings every message to its answer, on as many connections as it takes.
+/// A client that sends each message until it is answered, on as many connections as that takes.
 fn send_until_stopped(id: usize, shared: &Clients) {
     for number in 0.. {
         let message = format!("client {id} message {number}\n");
@@ -92,7 +92,7 @@ fn send_until_stopped(id: usize, shared: &Clients) {
     }
 }
 
-/// One try. `false` is for no reply at all; anything but the whole reply is a failure.
+/// One try. Returns false if there is no reply at all, and panics if there is a part of one.
 fn is_answered(message: &str, port: u16) -> bool {
     let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
     let mut peer = Peer::from(socket);

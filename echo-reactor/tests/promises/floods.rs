@@ -1,4 +1,4 @@
-//! What one peer, or hundreds of them, send at once, and that the others hardly notice.
+//! Floods, from one peer or from hundreds: the other peers hardly notice them.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use echo_harness::server::{Server, Setup};
 use echo_harness::strace::{Tracer, can_inject_faults};
 use echo_harness::{MEGABYTE, sockets, wait};
 
-/// What one turn may do, in bytes, if all of it is input that is thrown away.
+/// How many bytes of input one turn may throw away, if it does nothing else.
 const ONE_TURN: usize = 8 * MEGABYTE;
 
 /// Longer than any drain here may take, and shorter than a connection lingers.
 const SOON: Duration = Duration::from_secs(4);
 
 /// Panics unless at most `most` messages of a flooder are served before the last one of 50 others.
-/// Counted in the log, for time would tell of the machine.
+/// They are counted in the log, because a time would depend on the machine.
 fn assert_others_are_served(setup: Setup, flood: &[u8], message_bytes: usize, most: usize) {
     const OTHERS: usize = 50;
     let server = setup.unlimited().message_lines_per_second(0).start();
@@ -43,12 +43,12 @@ fn assert_others_are_served(setup: Setup, flood: &[u8], message_bytes: usize, mo
 
 #[test]
 fn a_flooder_does_not_keep_others_waiting() {
-    // What is acknowledged is read in pieces of 1 KiB.
+    // With `reply: acknowledge`, a read takes at most 1 KiB.
     let setup = Setup::new().set("reply", "acknowledge");
     assert_others_are_served(setup, &line(1024).repeat(100), 1024, 64);
 }
 
-/// They are the cheapest to send, and the dearest to receive: each has its line in the log.
+/// Empty lines are cheap to send and expensive to receive, because each has its line in the log.
 #[test]
 fn a_flood_of_empty_lines_does_not_keep_others_waiting() {
     assert_others_are_served(Setup::new(), &b"\n".repeat(32 * 1024), 1, 4096);
@@ -75,7 +75,7 @@ fn a_hundred_floods_of_empty_lines_do_not_hold_the_drain() {
     ended.log.assert_ends_with(&["All sockets closed, server stopped"]);
 }
 
-/// Peers whose last message is answered, and that have not closed.
+/// Peers whose last message is answered, but who have not closed.
 fn lingering_peers(server: &Server) -> Vec<Peer> {
     let mut peers = Peer::connect_many(server.port, 900);
     all_send(&mut peers, "first\nbehind\n");
@@ -97,7 +97,7 @@ fn input_behind_the_last_messages_does_not_keep_a_newcomer_waiting() {
     sockets::wait_for_unread(server.port, flood);
     let mut newcomer = Peer::connect(server.port);
     newcomer.send("newcomer\n");
-    // Holds the server behind its reply.
+    // This holds the server after its reply.
     let fault = "shutdown:delay_exit=5000000";
     let _strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
     drop(frozen);

@@ -1,4 +1,4 @@
-//! What a peer or the kernel can do, and what comes of it: nothing.
+//! Faults that a peer or the kernel can cause, and that no other peer notices.
 
 use std::thread;
 
@@ -148,7 +148,7 @@ fn a_connection_that_cannot_be_watched_is_closed() {
     for _ in 0..2 {
         let mut idle = Peer::connect(server.port);
         let (bytes, end) = idle.read_to_end();
-        // An end would say that nothing was owed.
+        // A clean end would say that no reply was owed.
         assert_eq!((bytes.len(), end), (0, End::Reset));
     }
     let mut slow = Peer::connect(server.port);

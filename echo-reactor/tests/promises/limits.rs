@@ -1,4 +1,4 @@
-//! What is bounded, and what happens at each bound.
+//! The bounds of the server, and what happens at each.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn the_connection_limit_holds_and_goes_on() {
     server.log().wait_for("Accepting pauses: the limit of 3 connections is reached");
     sockets::wait_for_queue(server.port, 3);
     assert!(waiting.iter().all(|peer| !peer.has_input()));
-    // One leaves, one comes in, no matter how often.
+    // Each time one connection leaves, the next one comes in.
     while !waiting.is_empty() {
         drop(peers.remove(0));
         let mut next = waiting.remove(0);
@@ -54,19 +54,19 @@ fn a_peer_that_does_not_read_is_idle_too() {
     let mut stuck = StuckPeer::connect(&server);
     let closed = format!("Connection {} closed: no byte for idle_timeout", stuck.peer.name());
     server.log().wait_for(&closed);
-    // What was cut short must not look whole.
+    // A reply that was cut short must not look whole.
     assert_eq!(stuck.peer.read_to_end().1, End::Reset);
 }
 
 #[test]
 fn a_slow_message_is_closed_at_its_total_deadline() {
     let server = Setup::new().unlimited().set("message_timeout", "300ms").start();
-    // The turn that reads the first byte may have begun with the other peer's.
+    // The turn that reads the first byte may have begun earlier, with the other peer's bytes.
     let start = Instant::now();
     let mut patient = Peer::connect(server.port);
     patient.assert_echoes("between two messages is no hurry\n");
     let mut slow = Peer::connect(server.port);
-    // Every byte puts the idle deadline off, none the message's.
+    // Every byte puts off the idle deadline, but not the deadline of the message.
     wait::until("the slow peer closed", || slow.has_input() || slow.try_send("x").is_err());
     // The server counts whole milliseconds.
     assert!(start.elapsed() >= Duration::from_millis(299));
@@ -76,8 +76,8 @@ fn a_slow_message_is_closed_at_its_total_deadline() {
     assert_eq!(ended.log.count("closed: a message was not complete within message_timeout"), 1);
 }
 
-/// They are with the kernel, which has not sent them all: the peers do not read. What a peer sends behind
-/// its time must not destroy them.
+/// The peers do not read, so the server's kernel still holds replies. What a peer sends after its deadline
+/// must not destroy them.
 #[test]
 fn replies_survive_a_timeout_and_input_behind_it() {
     let server =
@@ -101,7 +101,7 @@ fn replies_survive_a_timeout_and_input_behind_it() {
     server.terminate().assert_left_with(0);
 }
 
-/// An interrupted wait is over before it has looked (signal(7)), and the deadlines are over too.
+/// A signal ends the wait before it has looked for events (signal(7)), and the deadlines have passed.
 #[test]
 fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
     const TIMEOUT: Duration = Duration::from_secs(2);
@@ -115,7 +115,7 @@ fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
         let mut silent = Peer::connect(server.port);
         server.log().wait_for("Got connection");
         let mut slow = Peer::connect(server.port);
-        // In one segment, so that the echo tells that half a message was read.
+        // In one segment, so that the echo proves that half a message was read too.
         slow.send("a message\nhalf a");
         slow.assert_reads("a message\n");
         let frozen = server.freeze();
@@ -134,7 +134,7 @@ fn what_arrives_while_the_server_is_stopped_has_come_in_time() {
     }
 }
 
-/// Lets the server open just `more` descriptors; returns the limit before.
+/// Lets the server open `more` further descriptors at most. Returns the limit that held before.
 fn leave_room_for(server: &Server, more: usize) -> u64 {
     let limit = proc::limit_for_more_descriptors(server.pid(), more).expect("the server runs");
     proc::limit_descriptors(server.pid(), limit).expect("a process of our own")
@@ -151,7 +151,7 @@ fn without_descriptors_it_pauses_and_goes_on_by_itself() {
     all_read(&mut peers[..3], "hello\n");
     server.log().wait_for(PAUSE);
     let time = server.processor_time();
-    // The log tells of it once a second.
+    // The log mentions pauses once a second at most.
     server.log().wait_for_count(PAUSE, 3);
     let used = server.processor_time().saturating_sub(time);
     assert!(used < Duration::from_millis(200), "{used:?} in two seconds of waiting");

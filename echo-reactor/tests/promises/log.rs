@@ -10,7 +10,7 @@ use echo_harness::server::Setup;
 /// Lines of one connection: accepted, message, closed.
 const LINES_PER_CONNECTION: usize = 3;
 
-/// Lines before the first connection and behind the last one.
+/// Lines before the first connection and after the last one.
 const OTHER_LINES: usize = 6;
 
 #[test]
@@ -102,7 +102,7 @@ fn lines_about_messages_are_limited_and_what_is_left_out_is_counted() {
     assert_eq!(lines + ended.log.sum("left out"), PEERS * EACH);
 }
 
-/// Nothing else happens that would wake the server to say so.
+/// Nothing else wakes the server then.
 #[test]
 fn what_is_left_out_is_said_within_a_second_and_at_the_exit() {
     let server = Setup::new().unlimited().message_lines_per_second(1).start();

@@ -21,10 +21,10 @@ use echo_harness::{MEGABYTE, sockets, wait};
 /// More lines than a pipe and the server's own buffer hold.
 const FLOOD: usize = 5000;
 
-/// Lines before the first connection and behind the last one.
+/// Lines before the first connection and after the last one.
 const OTHER_LINES: usize = 6;
 
-/// One connection on which `count` messages go forth and back.
+/// One connection on which `count` messages are sent and echoed.
 fn talk(server: &Server, count: usize) {
     let mut peer = Peer::connect(server.port);
     (0..count).for_each(|_| peer.assert_echoes(line(501)));
@@ -88,7 +88,7 @@ fn a_seqpacket_socket_that_is_not_read_stalls_only_the_log() {
     assert_survives_a_stalled_reader(record_sockets(Type::SEQPACKET));
 }
 
-/// The lines that waited come in records larger than this socket takes.
+/// The server writes waiting lines in records that are larger than this socket takes.
 #[test]
 fn records_that_are_too_large_for_their_socket_are_counted() {
     let (reader, writer) = record_sockets(Type::DGRAM);
@@ -96,10 +96,11 @@ fn records_that_are_too_large_for_their_socket_are_counted() {
     assert_survives_a_stalled_reader((reader, writer));
 }
 
-/// The pipe is full as a long turn begins, and read soon after. No event tells of that within the turn.
+/// The pipe is full when a long turn begins, and its reader empties it soon after. No event can tell the
+/// server so within the turn.
 #[test]
 fn a_reader_that_reads_on_misses_no_line_of_a_long_turn() {
-    /// The log of all messages is 2 KB each, and by half a pipe more than the server keeps.
+    /// A message's log line takes 2 KB. All lines together are half a pipe more than the server keeps.
     const PEERS: usize = 43;
     const EACH: usize = 12;
     if !can_inject_faults() {
@@ -118,7 +119,7 @@ fn a_reader_that_reads_on_misses_no_line_of_a_long_turn() {
     all_send(&mut peers, &messages);
     let unread = PEERS * messages.len();
     sockets::wait_for_unread(server.port, unread);
-    // Holds the server behind its first write, which finds no room.
+    // This holds the server after its first write, which finds no room.
     let fault = "write:delay_exit=60000000:when=1";
     let strace = Tracer::inject(server.pid(), fault).expect("strace attaches");
     drop(frozen);
@@ -140,7 +141,7 @@ fn assert_survives_a_closed_reader((reader, writer): (impl Read, OwnedFd)) {
     drop(reader);
     let memory = server.resident_bytes();
     talk(&server, FLOOD);
-    // What nobody will read is not kept.
+    // Lines that nobody will read are not kept.
     server.assert_grown_by_less_than(512 * 1024, memory);
     assert_eq!(server.terminate().status.code(), Some(0));
 }
@@ -188,7 +189,7 @@ fn a_full_disk_costs_the_log_alone() {
     assert_eq!(server.terminate().status.code(), Some(0));
 }
 
-/// Like a full disk, but it comes with a signal, SIGXFSZ. And it can be raised.
+/// This is like a full disk, but it comes with a signal, SIGXFSZ, and the limit can be raised later.
 #[test]
 fn lines_beyond_a_limit_on_the_size_of_files_are_counted() {
     let log = ScratchFile::new("limited", "");
@@ -207,7 +208,8 @@ fn lines_beyond_a_limit_on_the_size_of_files_are_counted() {
     assert_eq!(log.0.len() - log.count(DROPPED) + dropped, events);
 }
 
-/// Also the very last write, behind which no other turn comes: more often than there are flushes.
+/// Also the very last write, after which there is no other turn. More writes are interrupted than there are
+/// flushes.
 #[test]
 fn a_write_that_is_interrupted_is_repeated() {
     if !can_inject_faults() {
@@ -226,8 +228,8 @@ fn a_write_that_is_interrupted_is_repeated() {
     assert_eq!(log.whole().0.len(), OTHER_LINES + 2 + 10);
 }
 
-/// Fewer lines than make the server drop some, and more than a pipe or a socket holds, 240 KB. Not many
-/// more: on a busy machine their reader has little of the 200 ms in which the server waits for it.
+/// Too few lines for the server to drop any, and more than a pipe or a socket holds (240 KB). Not many more,
+/// because the server waits 200 ms for their reader, which gets little of that time on a busy machine.
 const BACKLOG: usize = 400;
 
 fn assert_nothing_is_lost_at_the_exit((reader, writer): (impl Read + Send + 'static, OwnedFd)) {
@@ -262,7 +264,7 @@ fn a_reader_that_stalls_does_not_hold_the_exit() {
     drop(reader);
 }
 
-/// No peer can make the server panic, so the kernel has to do what it never does.
+/// No peer can make the server panic, so `epoll_wait` fails here in a way that it never does.
 #[test]
 fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
     if !can_inject_faults() {
@@ -279,7 +281,7 @@ fn nothing_is_lost_in_a_panic_when_the_reader_reads() {
     assert!(!server.wait().status.success());
     let Log(lines) = log.whole();
     let events = lines.iter().take_while(|line| line.starts_with(b"20")).count();
-    // All that comes before a drain.
+    // All lines that come before a drain.
     assert_eq!(events, OTHER_LINES / 2 + 2 + BACKLOG);
     assert!(lines[events..].iter().any(|line| contains(line, b"epoll_wait fails")));
 }

@@ -4,6 +4,7 @@
 //! Every test starts a server of its own on a free port, and waits for conditions, never for a fixed
 //! time. What is needed for that is in `echo-harness`.
 
+mod delay;
 mod drain;
 mod drill;
 mod floods;

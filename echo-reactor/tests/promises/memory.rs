@@ -6,12 +6,12 @@ use echo_harness::peer::{Peer, all_send, line};
 use echo_harness::server::{Server, Setup};
 use echo_harness::{MEGABYTE, sockets, wait};
 
-/// A block that shows every loss: its length has no common factor with a buffer's.
+/// The block's length has no common factor with that of a buffer, so the loss of a buffer shows.
 fn block() -> Vec<u8> {
     (0..1_000_003_u32).map(|index| u8::try_from(index % 251).expect("a byte")).collect()
 }
 
-/// Waits until the server reads no more from peers that do not read. Others are served all the while.
+/// Waits until the server reads nothing more from peers that do not read. It serves others all the while.
 fn wait_until_it_reads_no_more(server: &Server, mut serve_another: impl FnMut()) {
     let mut last_unread = 0;
     wait::until("the server not reading", || {
@@ -44,29 +44,42 @@ fn a_peer_that_never_reads_costs_no_memory() {
     server.assert_grown_by_less_than(2 * MEGABYTE, before);
 }
 
-/// What the server takes beside its connections, in bytes.
+/// How much memory the server takes apart from its connections, in bytes.
 const BASE: usize = 8 * MEGABYTE;
 
-/// A connection at its worst holds a reply that finds no room and the beginning of the next message.
+/// Peers that send and do not read.
+const STALLED: usize = 1000;
+
+/// At worst a connection holds a reply that finds no room, and the beginning of the next message: 16 KiB each
+/// by default.
 #[test]
 fn a_thousand_peers_that_do_not_read_cost_what_is_stated() {
-    const PEERS: usize = 1000;
-    const EACH: usize = 33_000;
-    let server =
-        Setup::new().set("messages_per_connection", 64).set("connections_max", PEERS + 1).start();
-    let mut peers = Peer::connect_many_with_little_room(server.port, PEERS);
-    // More than the room on the way to a peer. No read ends where a message does.
+    let setup = Setup::new().set("messages_per_connection", 64).set("connections_max", STALLED + 1);
+    assert_stalled_peers_cost(33_000, &setup.start());
+}
+
+/// Where nobody looks at single messages, the reply to one read is up to 64 KiB.
+#[test]
+fn a_thousand_peers_that_do_not_read_cost_what_is_stated_in_bulk() {
+    let setup = Setup::new().unlimited().set("connections_max", STALLED + 1);
+    assert_stalled_peers_cost(82_000, &setup.start_silent());
+}
+
+/// Panics unless each stalled peer costs at most `each` bytes, and not much less.
+fn assert_stalled_peers_cost(each: usize, server: &Server) {
+    let mut peers = Peer::connect_many_with_little_room(server.port, STALLED);
+    // More than there is room for on the way to a peer. No read ends at the end of a message.
     all_send(&mut peers, [line(10), line(16 * 1024).repeat(10)].concat());
-    wait_until_it_reads_no_more(&server, || {
+    wait_until_it_reads_no_more(server, || {
         Peer::connect(server.port).assert_answers_at_the_end("ping\n");
     });
     let memory = server.peak_resident_bytes();
-    let stated = BASE + PEERS * EACH;
+    let stated = BASE + STALLED * each;
     assert!(memory <= stated, "{memory} bytes");
     assert!(memory >= stated / 2, "{memory} bytes are too few to test anything");
 }
 
-/// It is four times as long as its message, where Python prints each byte as four.
+/// It is four times as long as its message here, because Python prints each of these bytes as four.
 #[test]
 fn an_acknowledgement_is_held_once() {
     const MESSAGE: usize = 4 * MEGABYTE;

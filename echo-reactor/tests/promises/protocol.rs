@@ -77,7 +77,7 @@ fn one_byte_in_a_segment() {
     let message = b"every byte on its own\n";
     for byte in message {
         peer.send([*byte]);
-        // So that the server reads it before the next one comes.
+        // The server reads this byte before the next one comes.
         sockets::wait_for_unread(server.port, 0);
     }
     peer.assert_gets(message);
@@ -168,7 +168,7 @@ fn a_large_reply_with_input_behind_its_message() {
     peer.assert_gets(&input);
 }
 
-/// The whole reply is with the server's kernel, for the peer has no room for it yet.
+/// The server's kernel holds the whole reply, because the peer has no room for it yet.
 #[test]
 fn a_byte_behind_the_end_does_not_destroy_a_reply_on_its_way() {
     let server = Setup::new().start();
@@ -251,7 +251,7 @@ fn a_stream_does_not_wait_for_a_newline() {
     peer.assert_gets("");
 }
 
-/// So many bytes without a newline that show when a piece is lost or swapped.
+/// Bytes without a newline, in an order that shows when a piece is lost or swapped.
 fn pattern(bytes: usize) -> Vec<u8> {
     let letters = (0_u32..).map(|index| (index ^ (index >> 8)) % 26);
     letters.map(|letter| b'a' + u8::try_from(letter).expect("a letter")).take(bytes).collect()

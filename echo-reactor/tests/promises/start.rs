@@ -18,7 +18,7 @@ fn server(arguments: &[&str]) -> Command {
     command
 }
 
-/// What becomes of a configuration file with this text.
+/// Runs `--check` on a configuration file with this text.
 fn check_file(name: &str, text: impl AsRef<[u8]>) -> Finished {
     let file = ScratchFile::new(name, text);
     run(&mut server(&["--check", "--config", file.path()]))
@@ -84,7 +84,7 @@ fn a_mistake_in_the_file_names_line_and_key() {
     assert_refused(&run(&mut server(&["--check", "--config", "/"])), 2, &["directory"]);
 }
 
-/// What nobody writes by hand. Whether each is allowed is of no concern, but that it is said.
+/// Texts that nobody writes by hand. The program may accept or refuse each, but it has to say which.
 #[test]
 fn a_file_of_any_kind_is_valid_or_one_line_of_error() {
     let laughs: Vec<String> =
@@ -206,7 +206,7 @@ fn an_address_that_the_kernel_refuses() {
     }
 }
 
-/// The signals, the log and the listener.
+/// The first three sources are the signals, the log and the listener.
 #[test]
 fn a_source_that_cannot_be_watched() {
     for which in 1..=3 {

@@ -1,4 +1,4 @@
-//! The server among processes: as the first one of a container, and in the eyes of the kernel.
+//! The server as a process: as PID 1 of a container, and by the system calls that it makes.
 
 use std::collections::BTreeMap;
 use std::io::{Write, stderr};
@@ -39,8 +39,8 @@ fn count_system_calls(server: &Server, work: impl FnOnce()) -> BTreeMap<String, 
     calls
 }
 
-/// All calls but the waiting, which many messages share, for 1000 messages; printed too, so that
-/// whoever runs the tests sees how the numbers move.
+/// All calls for 1000 messages except the waits, which many messages share. They are also printed, so that
+/// whoever runs the tests sees how the numbers change.
 fn calls_per_1000(what: &str, calls: &BTreeMap<String, u64>, messages: u64) -> u64 {
     let working = calls.iter().filter(|(name, _)| !name.starts_with("epoll_"));
     let per_1000 = working.map(|(_, count)| count).sum::<u64>() * 1000 / messages;
@@ -64,10 +64,10 @@ fn a_message_on_an_open_connection_takes_two_system_calls() {
     assert!(calls["epoll_wait"] <= MESSAGES + 10, "{calls:?}");
 }
 
-/// As large as a reply may be that is left to a connection that is closed at once: one segment.
+/// The largest reply after which a connection may be closed at once: one segment.
 const ONE_SEGMENT: usize = 536;
 
-/// The calls for a burst of connections, each with a message, that wait in the listen queue.
+/// Counts the calls for a burst of connections that wait in the listen queue, each with a message.
 fn burst(server: &Server, connections: u16) -> BTreeMap<String, u64> {
     let descriptors = server.descriptors();
     let frozen = server.freeze();

@@ -10,19 +10,23 @@ use crate::ledger::{BeforeDrain, Call, Link};
 use crate::peer::Stage;
 use crate::scenario::{Millis, pick};
 use crate::tcp::Leaves;
-use crate::world::{Drain, Listener, Raised, World};
+use crate::world::{Asked, Delay, Drain, Listener, Raised, World};
 
 /// Signals that come this soon after the first belong to the same request.
 pub(crate) const SAME_REQUEST: Millis = 30;
 
-/// Which request a signal in a drain belongs to.
+/// Which request a signal belongs to that comes in a delay or in a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
     Same,
     Second,
 }
 
-impl Drain {
+impl Asked {
+    fn at(now: Millis) -> Asked {
+        Asked { began: now, hidden_until: now, may_be_second: Vec::new(), is_second: false }
+    }
+
     /// `None` where the reactor may decide either way: it knows when it sees a signal, but not when the
     /// signal was raised. This turn began at `now`, and the turn before it ended at `before_ended`.
     fn request_of(&self, raised: Raised, now: Millis, before_ended: Millis) -> Option<Request> {
@@ -59,35 +63,39 @@ impl World {
         raised.into_iter().map(|raised| raised.signal).collect()
     }
 
-    /// The first signal starts the drain: what has arrived by now is to be answered.
+    /// The first signal starts the drain, or the delay before it.
     fn hand_on(&mut self, raised: Raised) {
         let now = self.turn.now;
-        match &mut self.drain {
-            None => {
-                let deadline = now + self.settings.drain_timeout;
-                self.drain = Some(Drain {
-                    began: now,
-                    deadline,
-                    hidden_until: now,
-                    may_force: Vec::new(),
-                    must_leave: false,
-                    forced: None,
-                });
-                for Link { peer, tcp, ledger } in &mut self.links {
-                    if peer.stage == Stage::Connected {
-                        ledger.before_drain = Some(BeforeDrain::of(tcp));
-                    }
-                }
+        let asked = match (&mut self.delay, &mut self.drain) {
+            (_, Some(drain)) => &mut drain.asked,
+            (Some(delay), None) => &mut delay.asked,
+            (None, None) if self.settings.drain_delay == 0 => return self.begin_drain(),
+            (None, None) => {
+                let ends = now + self.settings.drain_delay;
+                self.delay = Some(Delay { asked: Asked::at(now), ends });
+                return;
             }
-            Some(drain) => match drain.request_of(raised, now, self.turn.before_ended) {
-                Some(Request::Same) => self.count("same request"),
-                Some(Request::Second) => {
-                    drain.may_force.push(raised.signal);
-                    drain.must_leave = true;
-                    self.count("second signal");
-                }
-                None => drain.may_force.push(raised.signal),
-            },
+        };
+        match asked.request_of(raised, now, self.turn.before_ended) {
+            Some(Request::Same) => self.count("same request"),
+            Some(Request::Second) => {
+                asked.may_be_second.push(raised.signal);
+                asked.is_second = true;
+                self.count("second signal");
+            }
+            None => asked.may_be_second.push(raised.signal),
+        }
+    }
+
+    /// What has arrived by now is to be answered.
+    pub(crate) fn begin_drain(&mut self) {
+        let now = self.turn.now;
+        let deadline = now + self.settings.drain_timeout;
+        self.drain = Some(Drain { asked: Asked::at(now), deadline, forced: None });
+        for Link { peer, tcp, ledger } in &mut self.links {
+            if peer.stage == Stage::Connected {
+                ledger.before_drain = Some(BeforeDrain::of(tcp));
+            }
         }
     }
 

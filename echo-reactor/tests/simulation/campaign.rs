@@ -18,7 +18,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 const SEEDS_TO_MEET_ALL: u64 = 20_000;
 
 /// The simulation proves nothing about what never happens in it.
-const MUST_HAPPEN: [&str; 32] = [
+const MUST_HAPPEN: [&str; 35] = [
     "aborted in the queue",
     "accepted",
     "checked to the end",
@@ -31,7 +31,10 @@ const MUST_HAPPEN: [&str; 32] = [
     "closed: peer closed",
     "closed: too long",
     "connection limit",
+    "delay cut short",
+    "delay over",
     "drain deadline",
+    "drain delayed",
     "exhaustion",
     "exit: drained",
     "exit: forced",

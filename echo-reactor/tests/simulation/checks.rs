@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 
 use echo_reactor::connection::Reason;
 use echo_reactor::reactor::Exit;
+use echo_reactor::signals::Signal;
 
 use crate::calls::SAME_REQUEST;
 use crate::ledger::{Holder, Link, LogSays};
@@ -12,7 +13,7 @@ use crate::oracle::{Oracle, Verdict};
 use crate::peer::Stage;
 use crate::scenario::Millis;
 use crate::tcp::End;
-use crate::world::{Listener, World};
+use crate::world::{Asked, Listener, World};
 
 /// Far more calls than a turn can need: a turn that takes more never ends.
 const CALLS_PER_TURN: u64 = 100_000;
@@ -201,7 +202,7 @@ impl World {
     }
 
     fn drain_began(&self) -> Option<Millis> {
-        self.drain.as_ref().map(|drain| drain.began)
+        self.drain.as_ref().map(|drain| drain.asked.began)
     }
 
     /// Whether what is left in a drain may be dropped.
@@ -250,6 +251,11 @@ impl World {
             self.count("connection limit");
         } else if line.starts_with("Accepting pauses") {
             assert!(self.turn.exhausted_at.is_some(), "untrue: {line}");
+        } else if line.contains(" received: going on for ") {
+            assert!(self.delay.is_some() && self.drain.is_none(), "untrue: {line}");
+            self.count("drain delayed");
+        } else if line.contains(" received: draining ") {
+            self.check_drain_begins(line);
         } else if let Some(aborting) = line.strip_prefix("Drain deadline passed: aborting ") {
             assert!(self.may_abort(), "untrue: {line}");
             // Connections that closed in this turn are not reaped yet, but no longer counted.
@@ -262,13 +268,26 @@ impl World {
             self.count("drain deadline");
         } else if line.contains(" received again: leaving at once") {
             let drain = self.drain.as_mut().expect("a drain");
-            let signal =
-                drain.may_force.iter().find(|signal| line.starts_with(&signal.to_string()));
-            assert!(signal.is_some(), "one request is taken for two: {line}");
-            drain.forced = signal.copied();
+            drain.forced = second_signal(&drain.asked, line);
+            assert!(drain.forced.is_some(), "one request is taken for two: {line}");
         } else if line == "All sockets closed, server stopped" {
             assert!(self.open_count() == 0, "untrue: {line}");
             self.count("stopped");
+        }
+    }
+
+    /// Without a delay the signal has begun the drain. A delay ends with its time, or with a signal.
+    fn check_drain_begins(&mut self, line: &str) {
+        let now = self.turn.now;
+        match (self.delay.take(), &self.drain) {
+            (None, Some(drain)) => assert!(drain.asked.began == now, "untrue: {line}"),
+            (Some(delay), None) => {
+                let is_cut_short = second_signal(&delay.asked, line).is_some();
+                assert!(is_cut_short || delay.ends <= now, "ends the delay too early: {line}");
+                self.count(if is_cut_short { "delay cut short" } else { "delay over" });
+                self.begin_drain();
+            }
+            (delay, drain) => panic!("untrue: {line} ({delay:?}, {drain:?})"),
         }
     }
 
@@ -373,16 +392,32 @@ impl World {
             self.check_open(id, may_be_full);
             self.links[id].ledger.begins_turn();
         }
-        if let Some(drain) = &mut self.drain {
-            assert!(drain.forced.is_none() && !drain.must_leave, "stays after a second signal");
-            assert!(self.turn.now < drain.deadline, "stays after the drain deadline");
-            if self.turn.now < drain.began + SAME_REQUEST {
-                drain.hidden_until = self.clock;
-            }
-        }
+        self.check_way_out();
         if timeout > 0 {
             let clock = self.turn.clock_read.unwrap_or(self.turn.now);
             self.check_sleep(clock.saturating_add(timeout));
+        }
+    }
+
+    /// A delay and a drain end in time, or with a second signal.
+    fn check_way_out(&mut self) {
+        let now = self.turn.now;
+        let asked = match (&mut self.delay, &mut self.drain) {
+            (Some(delay), _) => {
+                assert!(!delay.asked.is_second, "goes on after a second signal");
+                assert!(now < delay.ends, "goes on after the delay");
+                &mut delay.asked
+            }
+            (None, Some(drain)) => {
+                let is_second = drain.forced.is_some() || drain.asked.is_second;
+                assert!(!is_second, "stays after a second signal");
+                assert!(now < drain.deadline, "stays after the drain deadline");
+                &mut drain.asked
+            }
+            (None, None) => return,
+        };
+        if now < asked.began + SAME_REQUEST {
+            asked.hidden_until = self.clock;
         }
     }
 
@@ -427,6 +462,9 @@ impl World {
                 self.check_nothing_to_do(id, link);
             }
         }
+        if let Some(delay) = &self.delay {
+            assert!(wakes_at <= delay.ends, "sleeps beyond the delay");
+        }
         if let Some(drain) = &self.drain {
             assert!(wakes_at <= drain.deadline, "sleeps beyond the drain deadline");
         }
@@ -459,7 +497,7 @@ impl World {
     /// When the reactor has left.
     pub(crate) fn check_exit(&mut self, exit: Exit) {
         let drain = self.drain.as_ref().expect("leaves without a signal");
-        assert!(drain.forced.is_some() || !drain.must_leave, "a second signal has no effect");
+        assert!(drain.forced.is_some() || !drain.asked.is_second, "a second signal has no effect");
         let expected = drain.forced.map_or(Exit::Drained, Exit::Forced);
         assert!(exit == expected, "leaves with {exit:?}, not {expected:?}");
         assert!(self.listener == Listener::Closed, "the listener is open in the end");
@@ -534,6 +572,12 @@ impl World {
         let input = &peer.output[..then.arrived];
         Oracle::of(&self.settings, input, then.ended).reply.len()
     }
+}
+
+/// The signal that a line names, if it may be a second request.
+fn second_signal(asked: &Asked, line: &str) -> Option<Signal> {
+    let is_named = |signal: &&Signal| line.starts_with(&signal.to_string());
+    asked.may_be_second.iter().find(is_named).copied()
 }
 
 /// The number of the peer that a line is about: its port.

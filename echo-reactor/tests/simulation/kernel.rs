@@ -73,6 +73,7 @@ impl Kernel for SimulatedKernel {
     fn shut_queue(&mut self) {
         let mut world = self.0.borrow_mut();
         world.enter();
+        assert!(world.drain.is_some(), "shuts the queue before the drain");
         world.listener = Listener::Shut;
     }
 

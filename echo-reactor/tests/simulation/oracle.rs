@@ -144,6 +144,7 @@ mod tests {
             work_per_turn: 1,
             idle_timeout: NEVER,
             message_timeout: NEVER,
+            drain_delay: 0,
             drain_timeout: 0,
             connections_max: 1,
             backlog: 1,

@@ -22,18 +22,30 @@ pub(crate) enum Listener {
     Closed,
 }
 
-/// Since the reactor got the first signal.
+/// A request to leave, and what may be a second one.
 #[derive(Clone, Debug)]
-pub(crate) struct Drain {
+pub(crate) struct Asked {
     pub(crate) began: Millis,
-    pub(crate) deadline: Millis,
     /// The end of the last turn that began within the time for signals of the same request: it may have
     /// hidden a signal of that request.
     pub(crate) hidden_until: Millis,
     /// Signals that the reactor was given since, and may take for a second request.
-    pub(crate) may_force: Vec<Signal>,
+    pub(crate) may_be_second: Vec<Signal>,
     /// At least one of them can only be a second request.
-    pub(crate) must_leave: bool,
+    pub(crate) is_second: bool,
+}
+
+/// Since the reactor got the first signal, if the drain has to wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Delay {
+    pub(crate) asked: Asked,
+    pub(crate) ends: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Drain {
+    pub(crate) asked: Asked,
+    pub(crate) deadline: Millis,
     /// The signal that the reactor took for a second request.
     pub(crate) forced: Option<Signal>,
 }
@@ -67,6 +79,7 @@ pub(crate) struct World {
     pub(crate) signals_edge: bool,
     /// The event has told the reactor to look for signals.
     pub(crate) signals_told: bool,
+    pub(crate) delay: Option<Delay>,
     pub(crate) drain: Option<Drain>,
     /// What the checks remember from call to call.
     pub(crate) turn: Turn,
@@ -101,6 +114,7 @@ impl World {
             signals_pending: Vec::new(),
             signals_edge: false,
             signals_told: false,
+            delay: None,
             drain: None,
             turn: Turn::default(),
             tally: Tally::new(),

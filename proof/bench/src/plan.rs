@@ -177,6 +177,8 @@ pub(crate) fn pairs() -> Vec<Step> {
         segments(LINE_BYTES, 50),
         Job::Bulk { connections: 1, send_kibibytes: 256, mebibytes: 512 },
         Job::Bulk { connections: 16, send_kibibytes: 64, mebibytes: 512 },
+        Job::Bulk { connections: 100, send_kibibytes: 64, mebibytes: 512 },
+        Job::Bulk { connections: 1000, send_kibibytes: 64, mebibytes: 512 },
     ];
     jobs.map(|job| step(PAIRS, job)).into()
 }

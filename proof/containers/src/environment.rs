@@ -55,8 +55,8 @@ impl Environment {
         environment
     }
 
-    /// The first three parts of a subnet. What the engine chooses for a network overlaps none of its
-    /// other networks, and no route of its host.
+    /// The first three parts of a free subnet's addresses. The engine chooses it: it overlaps none of the
+    /// engine's other networks and no route of the host.
     fn free_subnet(&self) -> String {
         let network = self.named("free");
         self.engine(&["network", "create", &network]);
@@ -65,7 +65,8 @@ impl Environment {
         self.engine(&["network", "rm", &network]);
         let (address, bits) = subnet.split_once('/').expect("a subnet");
         let [a, b, c, _] = address.parse::<Ipv4Addr>().expect("an IPv4 address").octets();
-        // So many of our size are in it: another run that asks at this moment takes another one.
+        // The engine's subnet has room for many of our size. The process id chooses one of them, so that another
+        // run that asks at this moment chooses another.
         let number: u32 = 1 << 24_u32.saturating_sub(bits.parse().expect("a number of bits"));
         format!("{a}.{b}.{}", u32::from(c) + process::id() % number.min(100))
     }
@@ -112,12 +113,12 @@ impl Environment {
         path
     }
 
-    /// Has the engine do something, and returns what it says.
+    /// Runs a command of the engine, and returns its output.
     pub fn engine(&self, arguments: &[&str]) -> String {
         self.run(command("docker").args(arguments)).succeeded().text.trim_end().to_owned()
     }
 
-    /// The same for words that the name of a container follows.
+    /// The same with the name of a container behind these words.
     pub fn docker(&self, words: &str, service: &str) -> String {
         self.engine(&words.split(' ').chain([&*self.named(service)]).collect::<Vec<_>>())
     }
@@ -127,7 +128,7 @@ impl Environment {
         format!("{program}:{}latest", self.prefix)
     }
 
-    /// What a container or a network is called in this environment.
+    /// The name of a container or a network in this environment.
     pub fn named(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -160,7 +161,7 @@ impl Environment {
         self.inspect(service, "{{.State.Status}} {{.State.ExitCode}}") == format!("exited {code}")
     }
 
-    /// The services that run, or with `--all` those that there are.
+    /// The services that run; with `--all`, all that exist.
     pub fn services(&self, scope: &[&str]) -> BTreeSet<String> {
         let project = format!("label=com.docker.compose.project={}", self.named("echo-reactor"));
         let service = "{{.Label \"com.docker.compose.service\"}}";
@@ -168,7 +169,7 @@ impl Environment {
         self.engine(&[&list, scope].concat()).lines().map(str::to_owned).collect()
     }
 
-    /// The containers and networks that there are, with their states.
+    /// All containers and networks, with their states.
     pub fn everything(&self) -> String {
         let name = format!("name=^{}", self.prefix);
         let containers = "{{.ID}} {{.Names}} {{.State}}";
@@ -177,8 +178,8 @@ impl Environment {
         format!("{}\n{}", self.engine(&list), self.engine(&networks))
     }
 
-    /// Writes the configuration, and tells whether it is another one than before. As editors do: a new
-    /// file takes the old one's place.
+    /// Writes the configuration, and returns whether it has changed. A new file takes the old one's place, as
+    /// when an editor saves.
     pub fn configure(&self, yaml: &str) -> bool {
         let is_new = fs::read(&self.config).ok().as_deref() != Some(yaml.as_bytes());
         if is_new {
@@ -191,7 +192,7 @@ impl Environment {
         is_new
     }
 
-    /// Brings the environment to the server and so many clients, with this configuration.
+    /// Brings the environment to the server and this number of clients, with this configuration.
     pub fn bring_up(&self, yaml: &str, clients: usize) {
         if self.configure(yaml) {
             for service in self.services(&[]) {
@@ -203,7 +204,7 @@ impl Environment {
         }
     }
 
-    /// Has the engine start or restart the server, and waits until it listens.
+    /// Starts or restarts the server, and waits until it listens.
     pub fn server_listens_after(&self, words: &str) {
         let listening = || self.log("server").count("*Listening on *");
         let before = listening();
@@ -211,8 +212,8 @@ impl Environment {
         wait_until("the server listening", || listening() > before);
     }
 
-    /// Connects three clients that send nothing, beside those of an earlier call. Their container stays,
-    /// because to make one takes longer than most of what happens here.
+    /// Connects three more clients that send nothing. Their container stays for later tests, because it takes
+    /// long to make one.
     pub fn connect_idle_clients(&self) {
         let (name, address) = (self.named(IDLE), self.idle_address());
         let connected = format!("*Got connection from ('{address}', *");
@@ -233,7 +234,7 @@ impl Environment {
         self.script("down", &[]).succeeded();
     }
 
-    /// The network can't be removed as long as their container is there.
+    /// The network can't be removed while their container exists.
     pub fn remove_idle_clients(&self) {
         if self.everything().contains(&self.named(IDLE)) {
             self.docker("rm --force", IDLE);
@@ -256,7 +257,7 @@ impl Drop for Environment {
     }
 }
 
-/// The server and so many clients.
+/// The names of the server and this number of clients.
 pub fn with_clients(number: usize) -> BTreeSet<String> {
     (1..=number).map(|id| format!("client{id}")).chain(["server".to_owned()]).collect()
 }

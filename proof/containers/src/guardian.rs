@@ -11,8 +11,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::run::command;
 
-/// A process that outlives this one. It begins its work when this is dropped, and also when this
-/// process is killed.
+/// A process that outlives this one. It cleans up when the guardian is dropped, and also when this process
+/// is killed.
 pub(crate) struct Guardian(Child);
 
 impl Guardian {
@@ -21,13 +21,13 @@ impl Guardian {
     pub(crate) fn new(prefix: &str, files: &[&Path]) -> Guardian {
         let mut shell = command("sh");
         shell.args(["-c", include_str!("guardian.sh"), "guardian", prefix]).args(files);
-        // Its output is the lock, which is held as long as it lives. Ctrl-C does not reach it in a
-        // process group of its own.
+        // Its output is the lock: it is held as long as the process lives. It has a process group of its own, so
+        // that Ctrl-C does not reach it.
         shell.stdin(Stdio::piped()).stdout(lock()).process_group(0);
         Guardian(shell.spawn().expect("sh can start"))
     }
 
-    /// Tells which process group is at work; 0 is none.
+    /// Tells the guardian which process group is at work; 0 is none.
     pub(crate) fn tell(&self, process_group: i32) {
         let mut input = self.0.stdin.as_ref().expect("a pipe");
         writeln!(input, "{process_group}").expect("the guardian lives");

@@ -15,7 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 /// Enough to build the images on a small machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// Variables that would change what a script does, by how their names begin.
+/// Variables whose names begin like this would change what a script does.
 const SETTINGS: [&str; 8] =
     ["SERVER_", "CLI_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
 
@@ -74,7 +74,7 @@ pub(crate) fn try_run(
     }
 }
 
-/// What a command has said, on both its streams, and its exit code.
+/// A command's output on both streams, and its exit code.
 pub struct Output {
     pub code: Option<i32>,
     pub text: String,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::run::{command, try_run};
 
-/// An environment that is there as long as a test uses it or waits for it. A test that fails leaves a
-/// new one to the next.
+/// An environment that exists as long as a test uses it or waits for it. After a test that has failed, the
+/// next test gets a new one.
 #[derive(Default)]
 pub struct Shared {
     users: AtomicUsize,
@@ -23,7 +23,7 @@ impl Shared {
         Shared { users: AtomicUsize::new(0), environment: Mutex::new(None) }
     }
 
-    /// The environment, for one test. Where no engine answers there is none, and a line says so.
+    /// The environment, for one test. `None` where no engine answers; a line says so.
     pub fn take(&'static self) -> Option<Turn> {
         static ENGINE_ANSWERS: LazyLock<bool> = LazyLock::new(engine_answers);
         if !*ENGINE_ANSWERS {
@@ -66,7 +66,7 @@ fn engine_answers() -> bool {
     info.is_ok_and(|output| output.code == Some(0))
 }
 
-/// Not by `eprintln!`, which is shown for failed tests only.
+/// `eprintln!` would be shown for failed tests only.
 fn say_that_a_test_is_skipped() {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let (test, number) = (thread::current(), SKIPPED.fetch_add(1, Ordering::Relaxed) + 1);

@@ -27,7 +27,7 @@ fn up_starts_the_server_and_two_clients_without_privileges() {
             {{.HostConfig.PortBindings}} {{.HostConfig.SecurityOpt}} {{.Config.User}}";
         let wanted = "true [ALL] map[] [no-new-privileges:true] 65534:65534";
         assert_eq!(environment.inspect(&service, properties), wanted, "{service}");
-        // An exposed port is there without one of the host.
+        // An exposed port is listed, but no port of the host belongs to it.
         let published = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostPort}}{{end}}{{end}}";
         assert_eq!(environment.inspect(&service, published), "", "{service}");
     }
@@ -198,7 +198,7 @@ fn the_containers_and_the_network_are_gone_after_down() {
 #[ignore = "needs Docker: make test-containers"]
 fn a_run_of_these_tests_that_is_killed_leaves_nothing_behind() {
     let Some(environment) = ENVIRONMENT.take() else { return };
-    // In a place of its own for temporary files, that run does not wait for this one to end.
+    // With another directory for temporary files, that run does not wait for this one to end.
     let place = env::temp_dir().join(environment.named("place"));
     fs::create_dir(&place).expect("a directory of our own");
     let mut tests = command(env::current_exe().unwrap());
@@ -209,7 +209,7 @@ fn a_run_of_these_tests_that_is_killed_leaves_nothing_behind() {
     let containers = || environment.engine(&["ps", "--all", "--filter", &name]);
     wait_until("a script of that run at work", || containers().contains("netcat"));
     tests.kill();
-    // Its configuration, in that place, is what its guardian removes last.
+    // Its guardian removes the configuration in that directory last.
     wait_until("an empty place", || fs::remove_dir(&place).is_ok());
     assert_eq!(containers().lines().count(), 1, "{}", containers());
     assert_eq!(environment.engine(&["network", "ls", "--quiet", "--filter", &name]), "");

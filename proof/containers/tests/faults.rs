@@ -1,7 +1,7 @@
 //! Faults of the server's container under load: five clients send a message every 50 ms, and three more
 //! connections are idle.
 //!
-//! The server's log is one for all its lives, as the engine keeps it; a life begins with "Listening on".
+//! The engine keeps one log for all lives of the server; a life begins with "Listening on".
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -105,7 +105,7 @@ impl Load {
         open
     }
 
-    /// Each connection that the server accepted is in the log of its client; the idle ones keep none.
+    /// Each connection that the server accepted is in the log of its client. The idle clients have no log.
     fn assert_clients_know_all(&self) {
         wait_until("each accepted connection in the log of its client", || {
             let server = self.log("server").text;
@@ -120,7 +120,7 @@ impl Load {
                 closed.filter_map(|line| address(line, " Connection ")).collect();
             accepted.sort_unstable();
             known.sort_unstable();
-            // An address may be there twice: then it has to be in both.
+            // An address may occur twice in one log. Then it has to occur twice in the other.
             let mut known = known.into_iter();
             accepted.into_iter().all(|address| known.any(|other| other == address))
         });
@@ -181,7 +181,7 @@ fn a_paused_server_is_waited_for() {
     assert_eq!(load.started_at(), started_at);
 }
 
-/// A kill of a paused container goes on with it: the signal meets the server with a full listen queue.
+/// A signal to a paused container also continues it, so the server gets it with a full listen queue.
 #[test]
 #[ignore = "needs Docker: make test-containers"]
 fn sigterm_with_every_client_in_the_listen_queue_leaves_none_without_a_reply() {
@@ -212,15 +212,15 @@ fn sigkill_leaves_at_most_one_connection_of_each_client_open() {
     let idle = format!("('{}'", load.idle_address());
     let (idle, others): (Vec<_>, Vec<_>) =
         load.left_open().into_iter().partition(|address| address.starts_with(&idle));
-    // There may be those of an earlier test.
+    // The clients of an earlier test may still run.
     assert!(idle.len() >= 3, "{idle:?}");
     assert_eq!(hosts(&others).len(), others.len(), "{others:?}");
     load.assert_clients_know_all();
     load.start_server();
 }
 
-/// An exchange is so short that a kill hardly ever meets one. Here it meets one of every client: the
-/// server has answered, and the clients are paused before they can close.
+/// An exchange is so short that a kill hardly ever meets one. Here the clients are paused after the reply and
+/// before they can close, so the kill meets an exchange of every client.
 #[test]
 #[ignore = "needs Docker: make test-containers"]
 fn sigkill_with_a_connection_of_every_client_open_leaves_just_those_open() {
@@ -258,7 +258,7 @@ fn a_server_without_network_is_waited_for() {
     let misses = load.counts(NO_ANSWER);
     load.docker(&format!("network disconnect {}", load.network()), "server");
     load.wait_for_more(NO_ANSWER, 1, misses);
-    // The engine has forgotten the alias that Compose had given.
+    // The engine has forgotten the alias that Compose gave.
     load.docker(&format!("network connect --alias server {}", load.network()), "server");
     load.assert_goes_on();
     assert_eq!(load.started_at(), started_at);

@@ -1,4 +1,4 @@
-//! What the scripts refuse, and what they leave alone: they say only what is true, in real containers.
+//! What the scripts refuse and what they leave alone, in real containers.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -25,7 +25,7 @@ fn script_of(checkout: &Path, name: &str, argument: &str) -> Command {
     script
 }
 
-/// Beside what else it says, it has told one error.
+/// The script has printed exactly one error, whatever else it has printed.
 fn assert_refused(output: Output, reason: &str) {
     let output = output.failed().says(&format!("error: *{reason}*"));
     assert_eq!(output.count("error: *"), 1, "{output}");
@@ -189,14 +189,14 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
     environment.take_down();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         if proc::ignores(getpid(), signal).unwrap() {
-            // So would the script.
+            // The script would ignore it too.
             continue;
         }
         let mut up = environment.start_script("up");
         let lines = LogLines::gather(up.stdout().expect("a pipe"));
         wait_until("the first container", || !environment.services(&["--all"]).is_empty());
         if signal == Signal::INT {
-            // As a terminal does it.
+            // A terminal signals the whole group.
             kill_process_group(up.pid(), signal).unwrap();
         } else {
             kill_process(up.pid(), signal).unwrap();
@@ -266,7 +266,7 @@ fn the_tools_of_busybox_are_enough() {
     let tools = environment.directory().join("tools");
     fs::create_dir(&tools).unwrap();
     let busybox = tools.join("busybox").display().to_string();
-    // The image of netcat is one of BusyBox.
+    // The image of netcat contains BusyBox.
     environment.engine(&[
         "create",
         "--name",

@@ -45,8 +45,7 @@ fn generate(output: &str, clients: &str) -> Output {
     run(&mut script("generate-compose", &[output, clients]))
 }
 
-/// A `docker` whose engine answers as one that has nothing yet does. `cases` come first; they are those of a shell's
-/// `case` on all arguments.
+/// A `docker` whose engine has nothing yet. `cases` are tried first: cases of a shell's `case` on all arguments.
 fn engine(cases: &str) -> String {
     format!(
         "case \"$*\" in
@@ -64,7 +63,7 @@ fn engine(cases: &str) -> String {
     )
 }
 
-/// What Compose gets to do, behind its first word.
+/// The options that Compose gets.
 const COMPOSE: &str =
     "--env-file * --project-name fake-echo-reactor --file *docker-compose-dev.yaml";
 
@@ -73,7 +72,7 @@ fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
     run_as(commands, &mut script_beside(name, argument))
 }
 
-/// A script whose environment is another one than this user's.
+/// A script that does not work on this user's environment.
 fn script_beside(name: &str, argument: &str) -> Command {
     let mut script = script(name, &[argument]);
     script.env("ECHO_PREFIX", "fake-");
@@ -88,7 +87,7 @@ fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
     for tool in places.flatten().flatten() {
         let name = tool.file_name();
         if !MISSING.iter().any(|missing| name == *missing) {
-            // It fails where an earlier place has the tool too.
+            // This fails where an earlier directory has the tool too.
             let _ = symlink(tool.path(), directory.0.join(name));
         }
     }
@@ -208,7 +207,7 @@ fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
     }
 }
 
-/// Runs "up" where the engine has these networks, each `NAME SUBNET`, and Compose fails. It says with which subnet.
+/// Runs "up" where the engine has these networks, each `NAME SUBNET`. Compose fails, and prints its subnet.
 fn up_beside(networks: &str, subnet: &str) -> Output {
     let engine = engine(&format!(
         "'network ls'*) echo 1 ;; 'network inspect --format {{{{$name'*) printf '{networks}\\n' ;;"
@@ -372,7 +371,7 @@ fn a_server_that_does_not_start_fails_the_demo() {
     run(script("demo", &[]).env("SERVER_CONNECTIONS_MAX", "none")).failed();
 }
 
-/// Starts the demo by this command of a shell, does something to its group of processes, and waits for its end.
+/// Starts the demo with this shell command, calls `end` with its process group, and waits for its end.
 fn demo_that_is_ended(command_line: &str, end: impl FnOnce(Pid)) -> ExitStatus {
     let mut demo = command("sh");
     demo.args(["-c", command_line]).current_dir(checkout()).process_group(0);
@@ -382,7 +381,7 @@ fn demo_that_is_ended(command_line: &str, end: impl FnOnce(Pid)) -> ExitStatus {
     until("the first client's first answer", || !lines.containing("client1 ").is_empty());
     end(demo.pid());
     let status = demo.wait(PATIENCE).expect("it ends");
-    // No process of it is left.
+    // No process of the demo is left.
     until("an empty group", || test_kill_process_group(demo.pid()).is_err());
     status
 }
@@ -392,7 +391,7 @@ fn demo_that_is_ended(command_line: &str, end: impl FnOnce(Pid)) -> ExitStatus {
 fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         if proc::ignores(getpid(), signal).unwrap() {
-            // So would the script.
+            // The script would ignore it too.
             continue;
         }
         let interrupted = |group| kill_process_group(group, signal).unwrap();
@@ -404,7 +403,7 @@ fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
     demo_that_is_ended("docker/demo.sh | head -n 12", |_| ());
 }
 
-/// Without its manifest, cargo builds none of the others.
+/// If one manifest is missing, cargo builds no member at all.
 #[test]
 fn the_build_of_the_images_gets_every_member_of_the_workspace() {
     let manifest = read_to_string(checkout().join("Cargo.toml")).unwrap();
