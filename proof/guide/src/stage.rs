@@ -113,10 +113,10 @@ impl Picture {
         for scene in self.happenings.chunk_by(|_, next| !is_act(next)) {
             let hidden = scene.len().saturating_sub(SHOWN_FIRST + SHOWN_LAST);
             for (number, happening) in scene.iter().enumerate() {
-                if hidden > 0 && number == SHOWN_FIRST {
+                if hidden > 1 && number == SHOWN_FIRST {
                     let _ = writeln!(text, "        …            {hidden} calls more");
                 }
-                if hidden == 0 || number < SHOWN_FIRST || number >= SHOWN_FIRST + hidden {
+                if hidden <= 1 || number < SHOWN_FIRST || number >= SHOWN_FIRST + hidden {
                     let _ = writeln!(text, "{}", self.line(happening));
                 }
             }
