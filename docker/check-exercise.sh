@@ -119,7 +119,7 @@ alone() {
 beside() {
     start_subject
     in_netcat 'rm -f /tmp/served'
-    docker exec --detach "$netcat" sh -c '{ printf %s "$2"; sleep 60; } | nc server "$1"; >/tmp/served' \
+    docker exec --detach "$netcat" sh -c '{ printf %s "$2"; sleep 60; } | { nc server "$1"; >/tmp/served; }' \
         sh "$port" "$1"
     wait_until 5 is_connected_or_served || fail 'the client of the test cannot connect'
     docker logs "$subject" >"$scratch/before" 2>&1
