@@ -22,13 +22,16 @@
 //! | [`kernel`], [`calls`] | what the reactor can call, and what each call does |
 //! | [`epoll`] | how the reactor sleeps, and what wakes it |
 //! | [`oracle`] | what is owed for an input, by a second implementation |
+//! | [`visitors`] | who comes to the status port, and whether it is told the truth |
 //! | [`ledger`] | what is known of one connection |
 //! | [`checks`] | the promises |
+//! | [`account`] | what the kernel saw, and whether the reactor has counted it |
 //! | [`campaign`] | many lives, on all cores |
 //! | [`log_book`] | what the reactor has logged |
 
 use std::env;
 
+mod account;
 mod calls;
 mod campaign;
 mod checks;
@@ -42,6 +45,7 @@ mod outside;
 mod peer;
 mod scenario;
 mod tcp;
+mod visitors;
 mod world;
 
 /// A debug build is ten times slower, but it has the reactor's debug assertions.
