@@ -2,10 +2,12 @@
 # The cases of netcat-test.sh, behind netcat-kit.sh: every reply must be the message, byte for byte. Exits 0 if each is.
 
 comes_back() {
-    converse "$1" 2>"$1.complaint" && cmp -s "$1.sent" "$1.received" && return
-    cat "$1.complaint" >&2
-    echo "  sent:     $(size "$1.sent"): $(head -c 60 "$1.sent")" >&2
-    echo "  received: $(size "$1.received"): $(head -c 60 "$1.received")" >&2
+    converse "$1" 2>"$1.netcat" && cmp -s "$1.sent" "$1.received" && return
+    {
+        [ ! -s "$1.netcat" ] || echo "  netcat:   $(cat "$1.netcat")"
+        echo "  sent:     $(size "$1.sent"): $(head -c 60 "$1.sent")"
+        echo "  received: $(size "$1.received"): $(head -c 60 "$1.received")"
+    } >&2
     return 1
 }
 
@@ -23,7 +25,7 @@ all_come_back() {
     done
     wait
     for i in $(seq 1 20); do
-        cmp "parallel$i.sent" "parallel$i.received" >&2 || return 1
+        cmp "parallel$i.sent" "parallel$i.received" || return 1
     done
 }
 

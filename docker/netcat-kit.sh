@@ -13,14 +13,15 @@ converse() {
     timeout "$reply_timeout" nc "$host" "$port" <"$1.sent" >"$1.received"
 }
 
-# report NAME COMMAND...: the command's success is the case's.
+# report NAME COMMAND...: the command's success is the case's. What it complains of stands below its line.
 report() {
     name=$1
     shift
-    if "$@"; then
+    if "$@" 2>"$name.complaint"; then
         echo "case: $name | result: success"
     else
         echo "case: $name | result: fail"
+        cat "$name.complaint"
         failures=$((failures + 1))
     fi
 }

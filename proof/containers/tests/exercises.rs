@@ -26,7 +26,7 @@ fn a_first_solution_fails_where_it_should_and_is_told_why() {
     assert_eq!(results(&netcat, 3), expected, "{netcat}");
     netcat
         .says("  sent:     4096 bytes: xxx*")
-        .says("  received: 1024 bytes: xxx*")
+        .says("  received: * bytes: *")
         .says("action: check_exercise_3 | result: fail");
 
     let sigterm = environment.script("check-exercise", &["4", &image]).failed();
@@ -39,6 +39,7 @@ fn a_first_solution_fails_where_it_should_and_is_told_why() {
     assert_eq!(results(&sigterm, 4), expected, "{sigterm}");
     sigterm
         .says("  it was still running one second after SIGTERM, *(exit code 137): the first process of a container ignores *")
+        .says("  SIGTERM has no effect, as in the first case")
         .says("  its log has no line behind SIGTERM*");
 
     let parallel = environment.script("check-exercise", &["5", &image]).failed();
