@@ -21,6 +21,8 @@ pub(crate) struct Break {
 
 /// The test that notices the change.
 pub(crate) struct Witness {
+    /// A variable for the test.
+    pub(crate) variable: Option<(&'static str, &'static str)>,
     /// Which tests are built: `--lib`, or `--test NAME`.
     pub(crate) tests: &'static [&'static str],
     pub(crate) name: &'static str,
@@ -28,9 +30,14 @@ pub(crate) struct Witness {
     pub(crate) says: &'static str,
 }
 
-/// The simulation stops at the first life that breaks a promise, and tells it.
+/// The simulation tells the shortest life that breaks a promise.
 const fn simulation(says: &'static str) -> Witness {
-    Witness { tests: &["--test", "simulation"], name: "every_life_keeps_every_promise", says }
+    Witness {
+        variable: Some(("SHORTEST", "1")),
+        tests: &["--test", "simulation"],
+        name: "every_life_keeps_every_promise",
+        says,
+    }
 }
 
 pub(crate) const BREAKS: [Break; 5] = [
@@ -55,6 +62,7 @@ So where the event says that the end has come (EPOLLRDHUP), a short read proves 
         line: "self.closed.push(slot);",
         instead: "self.closed.push(slot); self.reap();",
         witness: Witness {
+            variable: None,
             tests: &["--test", "promises"],
             name: "drain::every_connection_in_the_listen_queue_is_served",
             says: "0 bytes came",
@@ -89,6 +97,7 @@ has a state for this, `Full`, which the next close ends. It is the same when des
         line: "self.enter(State::Lingering { reason, since: now }, account);",
         instead: "self.close(reason, account);",
         witness: Witness {
+            variable: None,
             tests: &["--test", "promises"],
             name: "protocol::a_large_reply_with_input_behind_its_message",
             says: "1048576 were expected",
@@ -107,6 +116,7 @@ or after five seconds. RFC 2525 describes the mistake in section 2.17.",
         line: "if deadline < connection.check_at {",
         instead: "if deadline != connection.check_at {",
         witness: Witness {
+            variable: None,
             tests: &["--lib"],
             name: "reactor::tests::a_message_moves_its_deadline_and_touches_no_timer",
             says: "1000 timers were moved",
@@ -180,7 +190,7 @@ mod tests {
         function: "fn two(",
         line: "go();",
         instead: "stay();",
-        witness: Witness { tests: &[], name: "", says: "" },
+        witness: Witness { variable: None, tests: &[], name: "", says: "" },
         story: "",
     };
 

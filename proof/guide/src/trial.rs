@@ -9,7 +9,7 @@ use crate::breaks::{BREAKS, Break, Witness};
 use crate::copy::Copy;
 
 /// How much of what the test says is shown: its end, and of each line the beginning.
-const SHOWN_LINES: usize = 12;
+const SHOWN_LINES: usize = 24;
 const SHOWN_CHARACTERS: usize = 118;
 
 /// Tries the break of this number, and fails unless it is noticed.
@@ -37,16 +37,23 @@ fn spoil(copy: &Copy, change: &Break) -> io::Result<()> {
 }
 
 /// What the test says that notices the change.
-fn ask(copy: &Copy, Witness { tests, name, says }: &Witness) -> io::Result<String> {
+fn ask(copy: &Copy, witness: &Witness) -> io::Result<String> {
+    let Witness { variable, tests, name, says } = witness;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["test", "--quiet", "--locked", "--package", "echo-reactor"]).args(*tests);
-    println!("$ {}", shown(&cargo, name));
+    // Else these choose lives of the simulation.
+    for name in ["SEED", "START", "SEEDS"] {
+        cargo.env_remove(name);
+    }
+    let assignment = variable.map_or(String::new(), |(name, value)| {
+        cargo.env(name, value);
+        format!("{name}={value} ")
+    });
+    println!("$ {assignment}{}", shown(&cargo, name));
     cargo.args(["--", "--exact", name]).current_dir(&copy.root);
     cargo.env("CARGO_TARGET_DIR", &copy.target).env("RUST_BACKTRACE", "0");
     // Nobody looks for a line of this build in a debugger.
     cargo.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_TERM_COLOR", "never");
-    // Else these choose other lives of the simulation.
-    cargo.env_remove("SEED").env_remove("START").env_remove("SEEDS");
     let output = cargo.stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(said) = words_of_failure(&text, name) else {
