@@ -3,7 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale watch demo stack-up stack-status stack-scale stack-update stack-down \
-        test test-containers test-swarm simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        lesson break check-exercise first-solution test test-guide test-containers test-swarm \
+        simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -54,6 +55,23 @@ stack-update: ## Roll out the sources as they are now, one replica after the oth
 stack-down: ## Stop and remove the stack
 	@sh docker/stack-down.sh
 
+##@ Learn
+
+lesson: build ## Play the scene of a chapter of docs/guide.md with a real server: make lesson N=3
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@$(if $(filter 7,$(N)),$(MAKE) -s -C proof/bench/peers threads blocking OUT="$(CURDIR)/target/bench")
+	@target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
+
+break: cargo ## Break the server in one of five ways, in a copy, and see what notices: make break N=1
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@target/release/echo-guide break "$$N"
+
+check-exercise: ## Test any image's server as exercise 3, 4 or 5 demands: make check-exercise N=4 IMAGE=my-server
+	@sh docker/check-exercise.sh "$$N" "$$IMAGE"
+
+first-solution: ## Build the image of a beginner's server, to see check-exercise complain
+	@sh docker/first-solution.sh
+
 ##@ Change
 
 build: ## Build the programs on this machine (needs Rust)
@@ -67,6 +85,9 @@ test: ## Test everything: format, lints, units, programs, scripts, containers (n
 
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
+
+test-guide: build ## Run every command of the guide that needs no Docker, and hold what it prints against the guide
+	@cargo test --locked --package echo-guide -- --ignored
 
 test-swarm: build ## Test the stack on a Swarm of three engines on this machine (needs root and dockerd)
 	@cargo test --locked --package echo-swarm -- --ignored

@@ -3,6 +3,7 @@
 use std::fs::{self, read_to_string};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
@@ -285,6 +286,21 @@ fn with_the_builder_image_docker_alone_builds_both() {
 }
 
 #[test]
+fn what_is_no_exercise_or_no_image_is_refused() {
+    let engine = engine("'image inspect my-server') exit 1 ;;");
+    for (exercise, image, complaint) in [
+        ("", "my-server", "which exercise? *N=3, 4 and 5"),
+        ("2", "my-server", "which exercise?"),
+        ("4", "", "which image?"),
+        ("4", "my-server", "no image my-server here: docker build"),
+    ] {
+        let mut check = script("check-exercise", &[exercise, image]);
+        let check = check.env("ECHO_PREFIX", "fake-");
+        run_as(&[("docker", &engine)], check).complains(complaint);
+    }
+}
+
+#[test]
 #[ignore = "needs the programs of make build: make test-containers"]
 fn the_demo_ends_with_its_clients_finished_and_its_server_drained() {
     let output = run(&mut script("demo", &[])).succeeded();
@@ -431,8 +447,7 @@ fn a_stack_is_stopped_with_the_time_that_its_configuration_asks_for() {
 fn one_address_for_all_replicas_needs_ipvs_here_and_is_expected_elsewhere() {
     let elsewhere = "'info --format {{.KernelVersion}}') echo another ;;";
     stack_up(elsewhere, &[]).says("error: the stack was not deployed: 3 2 vip *");
-    if !PathBuf::from("/proc/net/ip_vs").exists()
-        && !is_available(&["modprobe", "--dry-run", "ip_vs"])
+    if !Path::new("/proc/net/ip_vs").exists() && !is_available(&["modprobe", "--dry-run", "ip_vs"])
     {
         let output = stack_up("", &[]).says("This kernel has no IPVS: *");
         output.says("error: the stack was not deployed: 3 2 dnsrr *");
@@ -497,6 +512,10 @@ fn make_lists_its_commands() {
         "scale",
         "watch",
         "demo",
+        "lesson",
+        "break",
+        "check-exercise",
+        "first-solution",
         "test",
         "test-containers",
         "test-swarm",
