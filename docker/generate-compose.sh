@@ -38,8 +38,9 @@ x-program: &program
   # No limit on the processor: a limited server stalls for the rest of each 100 ms, which looks like a fault of its own.
   # No restart: who experiments with a server that ends wants to see it end, and a client is meant to.
   restart: "no"
-  # Longer than the server's drain_timeout: it is never killed while it drains.
-  stop_grace_period: 3s
+  # Longer than the server's drain_delay and drain_timeout: it is never killed on its way out. The scripts take it from
+  # the configuration, where "echo-reactor --check" prints it.
+  stop_grace_period: \${ECHO_STOP_GRACE:-3s}
   logging:
     driver: json-file
     options:
@@ -55,6 +56,14 @@ services:
       context: "$context"
       dockerfile: docker/Dockerfile
       target: echo-reactor
+    environment:
+      # How the server is, for whoever is in its network; nothing is published. It wins over config.yaml.
+      - SERVER_STATUS=0.0.0.0:12346
+    healthcheck:
+      test: ["CMD", "/echo-reactor", "--health"]
+      interval: 10s
+      timeout: 3s
+      retries: 2
     mem_limit: 256m
     ulimits:
       # One descriptor a connection; connections_max is 1000 by default.

@@ -11,7 +11,7 @@ choose_subnet
 # Always afresh, so that the whole configuration takes effect.
 [ -z "$(surveyed 1)" ] || take_down
 bring_up
-cat <<'NEXT'
+cat <<NEXT
 
 Next, try:
   make watch                   the server's turns on a page, while they happen
@@ -19,4 +19,7 @@ Next, try:
   make netcat-test             a message from netcat must come back unaltered
   make scale CLIENTS=20        more clients, or fewer
   make docker-compose-down     stop and remove everything
+
+See the server at work; Ctrl-C ends the looking only:
+  docker exec -it $server /echo-reactor --watch
 NEXT

@@ -13,6 +13,7 @@ const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     summary: "shows the turns of echo servers on a page, and serves their numbers to Prometheus",
     environment_prefix: "SCOPE",
+    switches: &[],
     signals_and_exit_codes: "\
 Signals:
   SIGTERM, SIGINT  Exit within half a second
