@@ -226,7 +226,8 @@ fn no_script_for_users_needs_gnu() {
         "\\|",
     ];
     // These run in an image.
-    const ELSEWHERE: [&str; 3] = ["netcat-cases.sh", "netcat-kit.sh", "compile-tests.sh"];
+    const ELSEWHERE: [&str; 4] =
+        ["netcat-cases.sh", "netcat-kit.sh", "parallel-cases.sh", "compile-tests.sh"];
     let is_for_users = |path: &Path| {
         path.extension().is_some_and(|extension| extension == "sh")
             && !ELSEWHERE.iter().any(|name| path.ends_with(name))
