@@ -165,6 +165,7 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
     // While it waits, the server says so every second.
     let mut waits = false;
     let mut is_gone = false;
+    let mut flushing = false;
     write(steps::heading(columns()))?;
     loop {
         match feed.next()? {
@@ -181,7 +182,10 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
                 is_gone = false;
                 waits = step.step == Step::Waiting;
                 has_begun |= step.step != Step::Waiting;
-                write(steps::lines(&step, columns()).join("\n"))?;
+                write(steps::lines(&step, flushing, columns()).join("\n"))?;
+                if let Step::Moved { to, .. } = &step.step {
+                    flushing = to == "flushing";
+                }
                 if matches!(step.step, Step::Closed { .. }) {
                     return Ok(());
                 }
