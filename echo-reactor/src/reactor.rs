@@ -37,6 +37,8 @@ use crate::watchers::{Desk, Told, Watchers};
 use crate::work::{self, Budget};
 
 mod frame;
+#[cfg(test)]
+mod tests;
 
 /// How the reactor left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

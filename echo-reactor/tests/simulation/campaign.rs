@@ -139,6 +139,14 @@ pub(crate) fn replay(seed: u64) {
     }
 }
 
+/// Of the lives that fail, tells the shortest: it is the easiest to understand, and always the same.
+pub(crate) fn tell_shortest(seeds: Range<u64>) {
+    let failures = seeds.filter_map(|seed| life::live(seed).err());
+    if let Some(failure) = failures.min_by_key(|failure| failure.trace.len()) {
+        tell(&failure);
+    }
+}
+
 fn tell(failure: &Failure) -> ! {
     let Failure { seed, message, trace } = failure;
     println!("{}", trace.join("\n"));

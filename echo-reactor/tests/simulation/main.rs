@@ -8,6 +8,7 @@
 //! cargo test --release --test simulation                   the first 40,000 seeds
 //! SEEDS=1000000 START=7 cargo test … -- --nocapture        a million from seed 7 on
 //! SEED=123 cargo test … -- --nocapture                     one life, told step by step
+//! SHORTEST=1 cargo test …                                  of the lives that fail, the shortest
 //! ```
 //!
 //! # Reading order
@@ -57,7 +58,12 @@ fn every_life_keeps_every_promise() {
         return campaign::replay(seed);
     }
     let start = variable("START").unwrap_or(0);
-    campaign::run(start..start + variable("SEEDS").unwrap_or(SEEDS_BY_DEFAULT));
+    let seeds = start..start + variable("SEEDS").unwrap_or(SEEDS_BY_DEFAULT);
+    if variable("SHORTEST").is_some() {
+        campaign::tell_shortest(seeds);
+    } else {
+        campaign::run(seeds);
+    }
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -1,103 +1,33 @@
 //! The scripts that need no Docker engine: the generator, what is found missing, the demo.
 
-use std::fs::{self, Permissions, read_to_string};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::fs::{self, read_to_string};
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, process, thread};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::thread;
 
-use echo_containers::{Output, checkout, command, run, script};
+use echo_containers::{
+    Directory, Output, checkout, command, engine, run, run_as, run_with, script, script_beside,
+};
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
 use echo_harness::proc;
 use echo_harness::wait::{PATIENCE, until};
+use serde_yaml::Value;
+
 use rustix::process::{
     Pid, Signal, getpid, kill_process, kill_process_group, test_kill_process_group,
 };
-
-/// A directory of its own.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Directory {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("echo-{}-{number}", process::id()));
-        fs::create_dir(&path).expect("a directory of our own");
-        Directory(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn generate(output: &str, clients: &str) -> Output {
     run(&mut script("generate-compose", &[output, clients]))
 }
 
-/// A `docker` whose engine has nothing yet. `cases` are tried first: cases of a shell's `case` on all arguments.
-fn engine(cases: &str) -> String {
-    format!(
-        "case \"$*\" in
-            {cases}
-            'version --format '*) echo '1.47 linux' ;;
-            'compose version' | ps* | 'network ls'*) ;;
-            'image inspect --format {{{{.Size}}}}'*) echo 1000000 ;;
-            'image inspect --format '*) ;;
-            'image inspect rust:'*) ;;
-            build*) echo \"BUILD $*\" ;;
-            run*) echo '  level: info' ;;
-            compose*) echo \"docker $* ($ECHO_SUBNET)\"; exit 3 ;;
-            *) exit 1 ;;
-        esac"
-    )
-}
-
 /// The options that Compose gets.
 const COMPOSE: &str =
     "--env-file * --project-name fake-echo-reactor --file *docker-compose-dev.yaml";
-
-/// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
-fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
-    run_as(commands, &mut script_beside(name, argument))
-}
-
-/// A script that does not work on this user's environment.
-fn script_beside(name: &str, argument: &str) -> Command {
-    let mut script = script(name, &[argument]);
-    script.env("ECHO_PREFIX", "fake-");
-    script
-}
-
-fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
-    const MISSING: [&str; 3] = ["docker", "docker-compose", "cargo"];
-    let directory = Directory::new();
-    let path = env::var_os("PATH").expect("a path");
-    let places = env::split_paths(&path).filter_map(|place| fs::read_dir(place).ok());
-    for tool in places.flatten().flatten() {
-        let name = tool.file_name();
-        if !MISSING.iter().any(|missing| name == *missing) {
-            // This fails where an earlier directory has the tool too.
-            let _ = symlink(tool.path(), directory.0.join(name));
-        }
-    }
-    for (command, text) in commands {
-        let file = directory.path(command);
-        fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
-        fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
-    }
-    run(script.env("PATH", &directory.0))
-}
 
 #[test]
 fn the_committed_definition_is_what_the_generator_writes_for_two_clients() {
@@ -107,7 +37,7 @@ fn the_committed_definition_is_what_the_generator_writes_for_two_clients() {
     let generator = root.path("docker/generate-compose.sh");
     fs::copy(checkout().join("docker/generate-compose.sh"), &generator).expect("a copy");
     let file = root.path("docker/docker-compose-dev.yaml");
-    run(command(generator).args([&*file, "2"])).succeeded();
+    run(command("sh").args([&*generator, &*file, "2"])).succeeded();
     let committed = checkout().join("docker/docker-compose-dev.yaml");
     assert_eq!(read_to_string(file).unwrap(), read_to_string(committed).unwrap());
 }
@@ -187,7 +117,7 @@ fn what_is_no_regular_file_is_written_through_and_never_replaced() {
         assert!(fs::metadata(&device).unwrap().file_type().is_char_device());
     }
     assert_eq!(
-        fs::read_dir(&directory.0)
+        fs::read_dir(directory.path(""))
             .unwrap()
             .filter_map(Result::ok)
             .filter(|entry| { entry.file_name().to_string_lossy().contains('.') })
@@ -198,7 +128,7 @@ fn what_is_no_regular_file_is_written_through_and_never_replaced() {
 
 #[test]
 fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
-    let scripts = ["up", "down", "scale", "netcat-test", "logs", "clean", "build-images"];
+    let scripts = ["up", "down", "scale", "netcat-test", "logs", "clean", "stack-up", "stack-down"];
     let prefixes =
         ["A-", "-a", "_a", "a b", "a.b", "ñ-", "a/b", "$(x)", "a23456789012345678901234-"];
     for (name, prefix) in scripts.into_iter().cycle().zip(prefixes) {
@@ -256,7 +186,7 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
 fn a_relative_configuration_is_looked_for_where_the_user_stands() {
     let directory = Directory::new();
     let mut up = script_beside("up", "");
-    let up = up.current_dir(&directory.0).env("ECHO_CONFIG", "my.yaml");
+    let up = up.current_dir(directory.path("")).env("ECHO_CONFIG", "my.yaml");
     let engine = engine("run*) echo \"$*\" >&2; exit 125 ;;");
     let missing = format!("error: {} is not a file*", directory.path("my.yaml"));
     run_as(&[("docker", &engine)], up).failed().says(&missing);
@@ -328,12 +258,24 @@ fn the_reason_of_the_engine_is_shown_with_what_to_do() {
 }
 
 #[test]
-fn without_builder_image_and_cargo_one_is_told_what_to_install() {
-    let offline = engine("pull*) echo 'Error: toomanyrequests' >&2; exit 1 ;; image*) exit 1 ;;");
-    let output = run_with(&[("docker", &offline)], "build-images", "").failed();
-    output
-        .says("*cannot be pulled (Error: toomanyrequests)*")
-        .says("error: cargo is not installed*docker pull rust:*");
+fn without_builder_image_and_cargo_one_is_told_what_to_do() {
+    for (words, remedy) in [
+        (
+            "Error: toomanyrequests: slow down",
+            "wait, or log in (docker login), then: docker pull rust:*",
+        ),
+        (
+            "write: no space left on device",
+            "make room *docker system df*, then: docker pull rust:*",
+        ),
+        ("dial tcp: no such host", "connect this machine, then: docker pull rust:*"),
+    ] {
+        let offline = format!("pull*) echo '{words}' >&2; exit 1 ;; image*) exit 1 ;;");
+        let output = run_with(&[("docker", &engine(&offline))], "build-images", "").failed();
+        output
+            .says(&format!("*cannot be pulled ({words})*"))
+            .says(&format!("error: cargo is not installed: *, or {remedy}"));
+    }
 }
 
 #[test]
@@ -341,6 +283,21 @@ fn with_the_builder_image_docker_alone_builds_both() {
     let output = run_with(&[("docker", &engine(""))], "build-images", "").succeeded();
     let output = output.says("BUILD *--file *docker/Dockerfile --target echo-client*");
     output.says("echo-reactor:fake-latest is ready, 1.00 MB");
+}
+
+#[test]
+fn what_is_no_exercise_or_no_image_is_refused() {
+    let engine = engine("'image inspect my-server') exit 1 ;;");
+    for (exercise, image, complaint) in [
+        ("", "my-server", "which exercise? *N=3, 4 and 5"),
+        ("2", "my-server", "which exercise?"),
+        ("4", "", "which image?"),
+        ("4", "my-server", "no image my-server here: docker build"),
+    ] {
+        let mut check = script("check-exercise", &[exercise, image]);
+        let check = check.env("ECHO_PREFIX", "fake-");
+        run_as(&[("docker", &engine)], check).complains(complaint);
+    }
 }
 
 #[test]
@@ -380,12 +337,12 @@ fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
             continue;
         }
         let interrupted = |group| kill_process_group(group, signal).unwrap();
-        let status = demo_that_is_ended("exec docker/demo.sh", interrupted);
+        let status = demo_that_is_ended("exec sh docker/demo.sh", interrupted);
         assert_eq!(status.code(), Some(code), "{signal:?}");
     }
     let alone = |process| kill_process(process, Signal::TERM).unwrap();
-    assert_eq!(demo_that_is_ended("exec docker/demo.sh", alone).code(), Some(143));
-    demo_that_is_ended("docker/demo.sh | head -n 12", |_| ());
+    assert_eq!(demo_that_is_ended("exec sh docker/demo.sh", alone).code(), Some(143));
+    demo_that_is_ended("sh docker/demo.sh | head -n 12", |_| ());
 }
 
 /// If one manifest is missing, cargo builds no member at all.
@@ -405,6 +362,143 @@ fn the_build_of_the_images_gets_every_member_of_the_workspace() {
     }
 }
 
+/// Each phrase, up to a name in it, stands in a script or in a source.
+#[test]
+fn troubleshooting_names_lines_that_there_are() {
+    let readme = read_to_string(checkout().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| the line says |").expect("the table");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let texts = command("sh")
+        .args(["-c", "cat docker/*.sh && find echo-*/src -name '*.rs' -exec cat {} +"])
+        .current_dir(checkout())
+        .output()
+        .expect("sh can start");
+    let texts = String::from_utf8_lossy(&texts.stdout);
+    for row in table.lines().skip(2) {
+        let (phrases, _) = row[1..].split_once('|').expect("a first column");
+        for phrase in phrases.split('`').skip(1).step_by(2) {
+            let known = phrase.split('"').next().expect("a part");
+            assert!(texts.contains(known), "nothing says {phrase:?}");
+        }
+    }
+}
+
+/// The engine of a Swarm's manager, which does nothing with a stack. `cases` come first.
+fn manager(cases: &str) -> String {
+    engine(&format!(
+        "{cases}
+        'info --format {{{{.Swarm.'*) echo 'active true' ;;
+        info*) uname -r ;;
+        create* | cp* | tag* | 'config '* | 'node ls'* | 'service ps'*) ;;
+        'start --attach '*) echo '# stop_grace_period: 5s' ;;
+        'stack deploy '*) echo \"$ECHO_REPLICAS $ECHO_CLIENTS $ECHO_ENDPOINT $ECHO_STOP_GRACE $*\" >&2; exit 1 ;;"
+    ))
+}
+
+#[test]
+fn without_a_swarm_one_line_says_how_to_have_one() {
+    for name in ["stack-up", "stack-status", "stack-scale", "stack-update", "stack-down"] {
+        for (membership, line) in [
+            ("inactive false", "this engine is in no Swarm (it is inactive): docker swarm init"),
+            ("active false", "give the command on a manager"),
+        ] {
+            let engine = manager(&format!("info*) echo '{membership}' ;;"));
+            run_with(&[("docker", &engine)], name, "1").complains(line);
+        }
+    }
+}
+
+#[test]
+fn a_stack_that_is_not_up_is_no_stack() {
+    let engine = manager("'service inspect '*) exit 1 ;;");
+    for name in ["stack-status", "stack-scale", "stack-update"] {
+        run_with(&[("docker", &engine)], name, "1").complains("the stack is not up: make stack-up");
+    }
+    let gone = run_with(&[("docker", &engine)], "stack-down", "").succeeded();
+    gone.says("Nothing of the stack fake-echo-reactor is there");
+}
+
+#[test]
+fn what_is_no_number_of_replicas_or_clients_is_refused() {
+    for name in ["stack-up", "stack-scale"] {
+        for number in ["-1", "x", "1.5", "1001", "10000000000000000000"] {
+            let line = format!("REPLICAS={number} is no number from 0 to 1000");
+            run_with(&[("docker", &manager(""))], name, number).complains(&line);
+        }
+    }
+    run_with(&[("docker", &manager(""))], "stack-scale", "")
+        .complains("make stack-scale REPLICAS=6");
+}
+
+/// Runs "stack-up" on a manager that does not deploy; it says what it was to deploy.
+fn stack_up(cases: &str, variables: &[(&str, &str)]) -> Output {
+    let mut up = script_beside("stack-up", "3");
+    run_as(&[("docker", &manager(cases))], up.envs(variables.iter().copied())).failed()
+}
+
+#[test]
+fn a_stack_is_stopped_with_the_time_that_its_configuration_asks_for() {
+    let output = stack_up("", &[("ECHO_ENDPOINT", "dnsrr")]);
+    let deploy = "stack deploy --compose-file *stack.yaml --resolve-image never fake-echo-reactor";
+    output.says(&format!("error: the stack was not deployed: 3 2 dnsrr 5s {deploy}"));
+}
+
+#[test]
+fn one_address_for_all_replicas_needs_ipvs_here_and_is_expected_elsewhere() {
+    let elsewhere = "'info --format {{.KernelVersion}}') echo another ;;";
+    stack_up(elsewhere, &[]).says("error: the stack was not deployed: 3 2 vip *");
+    if !Path::new("/proc/net/ip_vs").exists() && !is_available(&["modprobe", "--dry-run", "ip_vs"])
+    {
+        let output = stack_up("", &[]).says("This kernel has no IPVS: *");
+        output.says("error: the stack was not deployed: 3 2 dnsrr *");
+    }
+    stack_up("", &[("ECHO_ENDPOINT", "both")])
+        .complains("ECHO_ENDPOINT=both is neither vip nor dnsrr");
+}
+
+#[test]
+fn a_registry_gets_the_images_and_the_stack_takes_them_from_there() {
+    let registry = [("ECHO_REGISTRY", "registry.example/me"), ("ECHO_ENDPOINT", "vip")];
+    let output = stack_up("push*) ;;", &registry);
+    let output = output.says("Pushing registry.example/me/echo-client:fake-*");
+    output.says("error: the stack was not deployed: *--with-registry-auth fake-echo-reactor");
+
+    let denied = stack_up("push*) echo 'denied: no access' >&2; exit 1 ;;", &registry);
+    denied.says(
+        "error: registry.example/me/echo-reactor:fake-* cannot be pushed: denied: no access; *",
+    );
+}
+
+#[test]
+fn a_stack_has_a_definition_like_the_one_for_one_machine() {
+    let definition = |name: &str| {
+        let text = read_to_string(checkout().join("docker").join(name)).unwrap();
+        let mut yaml: Value = serde_yaml::from_str(&text).expect("YAML");
+        yaml.apply_merge().expect("merges");
+        yaml
+    };
+    let (one, many) = (definition("docker-compose-dev.yaml"), definition("stack.yaml"));
+    for (one, many) in [
+        (&one["services"]["server"], &many["services"]["server"]),
+        (&one["services"]["client1"], &many["services"]["client"]),
+    ] {
+        for key in ["read_only", "cap_drop", "logging", "ulimits", "stop_grace_period"] {
+            assert_eq!(one.get(key), many.get(key), "{key}");
+        }
+        let limits = &many["deploy"]["resources"]["limits"];
+        let memory = limits["memory"].as_str().map(str::to_lowercase);
+        assert_eq!(one["mem_limit"].as_str(), memory.as_deref());
+        assert_eq!(one["pids_limit"], limits["pids"]);
+        assert!(many.get("ports").is_none(), "a port of a Swarm listens on every address");
+    }
+    let health =
+        |definition: &Value| definition["services"]["server"]["healthcheck"]["test"].clone();
+    assert_eq!(health(&one), health(&many));
+    let status = many["services"]["server"]["environment"]["SERVER_STATUS"].as_str().unwrap();
+    let variables = one["services"]["server"]["environment"].as_sequence().unwrap();
+    assert!(variables.contains(&format!("SERVER_STATUS={status}").into()), "{variables:?}");
+}
+
 #[test]
 fn make_lists_its_commands() {
     let mut output = run(command("make").current_dir(checkout())).succeeded();
@@ -416,9 +510,20 @@ fn make_lists_its_commands() {
         "build",
         "netcat-test",
         "scale",
+        "watch",
         "demo",
+        "lesson",
+        "break",
+        "check-exercise",
+        "first-solution",
         "test",
         "test-containers",
+        "test-swarm",
+        "stack-up",
+        "stack-status",
+        "stack-scale",
+        "stack-update",
+        "stack-down",
         "soak",
         "clean",
     ] {
@@ -429,7 +534,7 @@ fn make_lists_its_commands() {
 #[test]
 fn shellcheck_has_no_complaint() {
     if is_available(&["shellcheck", "--version"]) {
-        let scripts = "shellcheck docker/*.sh proof/tools/*.sh proof/containers/src/*.sh .ci/run";
+        let scripts = "shellcheck docker/*.sh proof/tools/*.sh proof/*/src/*.sh .ci/run";
         run(command("sh").args(["-c", scripts]).current_dir(checkout())).succeeded();
     }
 }
