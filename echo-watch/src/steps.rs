@@ -79,8 +79,8 @@ fn what_of_call(call: &Call) -> String {
     let name = plain(&call.name);
     let result = match (call.got, &call.error) {
         (_, Some(error)) => plain(error),
-        (Some(got), None) => count(got),
-        (None, None) => "ok".to_owned(),
+        (Some(got), None) if call.asked > 0 => count(got),
+        (_, None) => "done".to_owned(),
     };
     match call.asked {
         0 => format!("{name:<9} {result}"),
@@ -202,7 +202,7 @@ mod tests {
             (call("send", 30, Ok(7)), "send      30 bytes: 7", "buffer is full"),
             (call("send", 30, Err("EAGAIN")), "send      30 bytes: EAGAIN", "no room at all"),
             (call("send", 30, Err("EPIPE")), "send      30 bytes: EPIPE", "takes nothing any more"),
-            (call("shutdown", 0, Ok(0)), "shutdown  0", "the end of the output"),
+            (call("shutdown", 0, Ok(0)), "shutdown  done", "the end of the output"),
             (moved("open", "flushing"), "state     open -> flushing", "back-pressure"),
             (moved("flushing", "open"), "state     flushing -> open", "reads again"),
             (moved("open", "lingering"), "state     open -> lingering", "could destroy the reply"),
