@@ -9,7 +9,8 @@ leftovers() {
     for kind in service config secret network; do
         docker "$kind" ls --quiet --filter "label=com.docker.stack.namespace=$stack" 2>/dev/null
     done
-    # A task goes when its container has ended.
+    docker ps --all --quiet --filter "label=com.docker.stack.namespace=$stack"
+    # On other nodes it is the tasks that can be seen. A task goes when its container has ended.
     xargs docker inspect --type task --format '{{.ID}}' <"$scratch/ending" 2>/dev/null || true
 }
 

@@ -182,11 +182,11 @@ fn the_end_leaves_nothing_on_any_node() {
     stack.script("stack-down", &[]).succeeded();
     let filter = format!("label=com.docker.stack.namespace={}", stack.name());
     for node in 1..=3 {
-        let containers = ["ps", "--all", "--quiet", "--filter", &filter];
-        assert_eq!(stack.engine(node, &containers), "", "containers on node{node}");
-        // A worker drops a network when it has heard that nobody needs it.
-        let networks = ["network", "ls", "--quiet", "--filter", &filter];
-        wait_until("no network", SOON, || stack.engine(node, &networks).is_empty());
+        // A worker tidies up when it has heard that nobody needs it any more.
+        let list =
+            |kind: &[&str]| stack.engine(node, &[kind, &["--quiet", "--filter", &filter]].concat());
+        wait_until("no container", SOON, || list(&["ps", "--all"]).is_empty());
+        wait_until("no network", SOON, || list(&["network", "ls"]).is_empty());
     }
     for kind in ["service", "config", "secret"] {
         assert_eq!(stack.engine(1, &[kind, "ls", "--quiet", "--filter", &filter]), "", "{kind}");
