@@ -2,8 +2,9 @@
 # What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo stack-up stack-status stack-scale stack-update stack-down \
-        test test-containers test-swarm simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        netcat-test scale watch demo stack-up stack-status stack-scale stack-update stack-down \
+        lesson break check-exercise first-solution test test-guide test-containers test-swarm \
+        simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -31,6 +32,9 @@ netcat-test: ## Send messages with a real netcat, from a container; each must co
 scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
 	@sh docker/scale.sh "$$CLIENTS"
 
+watch: ## See the server's turns on a page, which also has the numbers for Prometheus; prints its address
+	@sh docker/watch.sh
+
 demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
 	@sh docker/demo.sh
 
@@ -51,24 +55,39 @@ stack-update: ## Roll out the sources as they are now, one replica after the oth
 stack-down: ## Stop and remove the stack
 	@sh docker/stack-down.sh
 
+##@ Learn
+
+lesson: build ## Play the scene of a chapter of docs/guide.md with a real server: make lesson N=3
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@$(if $(filter 7,$(N)),$(MAKE) -s -C proof/bench/peers threads blocking OUT="$(CURDIR)/target/bench")
+	@target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
+
+break: cargo ## Break the server in one of five ways, in a copy, and see what notices: make break N=1
+	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@target/release/echo-guide break "$$N"
+
+check-exercise: ## Test any image's server as exercise 3, 4 or 5 demands: make check-exercise N=4 IMAGE=my-server
+	@sh docker/check-exercise.sh "$$N" "$$IMAGE"
+
+first-solution: ## Build the image of a beginner's server, to see check-exercise complain
+	@sh docker/first-solution.sh
+
 ##@ Change
 
-build: cargo ## Build both programs on this machine (needs Rust)
-	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
+build: ## Build the programs on this machine (needs Rust)
+	@sh docker/build.sh
 
-docker-image: ## Build both images
+docker-image: ## Build the images
 	@sh docker/build-images.sh
 
-test: cargo ## Test everything: format, lints, units, programs, scripts, containers
-	@cargo fmt --version >/dev/null
-	@cargo fmt --all --check || { echo 'error: not formatted: cargo fmt --all' >&2; exit 1; }
-	@cargo clippy --workspace --all-targets --locked -- $(if $(STRICT),-D warnings)
-	@cargo test --workspace --locked
-	@cargo test --release --locked --package echo-reactor --test simulation --test turns
-	@$(MAKE) test-containers
+test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)
+	@sh docker/test.sh
 
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
+
+test-guide: build ## Run every command of the guide that needs no Docker, and hold what it prints against the guide
+	@cargo test --locked --package echo-guide -- --ignored
 
 test-swarm: build ## Test the stack on a Swarm of three engines on this machine (needs root and dockerd)
 	@cargo test --locked --package echo-swarm -- --ignored
@@ -91,16 +110,16 @@ soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 
 fuzz: cargo ## Feed random files, variables and messages to the parsers: make fuzz SECONDS=60
-	@proof/tools/fuzz.sh "$(or $(SECONDS),60)"
+	@sh proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
 mutants: cargo ## Break the programs in 500 ways: do the tests notice? (needs cargo-mutants, nextest)
-	@proof/tools/mutants.sh
+	@sh proof/tools/mutants.sh
 
 coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
-	@proof/tools/coverage.sh
+	@sh proof/tools/coverage.sh
 
 deny: cargo ## Check licences, sources and known faults of all packages (needs cargo-deny)
-	@proof/tools/deny.sh
+	@sh proof/tools/deny.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The environment of this checkout: its containers, whose they are, how they start and stop, and whether they work.
-# Sourced by every script that works on it. Three variables, all optional, let a second environment live beside the first:
+# Sourced by every script that works on it. Four variables, all optional, let a second environment live beside the first:
 #   ECHO_PREFIX  goes before the names of project, containers, network and the images' tag (default: nothing)
 #   ECHO_SUBNET  the network's subnet (default: 172.24.125.0/24, or another where that is taken or too small)
 #   ECHO_CONFIG  the configuration file that is mounted (default: config.yaml at the root)
+#   ECHO_PAGE_PORT  where "make watch" publishes its page, on 127.0.0.1 (default: 8080, or the next one that is free)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -18,13 +19,16 @@ case ${ECHO_CONFIG-} in
 esac
 export ECHO_PREFIX ECHO_CONFIG
 
-# What the user's other projects may want of Compose.
+# What the user's other projects may want of Compose and Docker.
 for variable in $(env | sed -n 's/^\(COMPOSE_[A-Z_]*\)=.*/\1/p'); do
     unset "$variable"
 done
+# The programs are built for the machine that they run on.
+unset DOCKER_DEFAULT_PLATFORM
 
 project=${ECHO_PREFIX}echo-reactor
 server=${ECHO_PREFIX}server
+scope=${ECHO_PREFIX}scope
 folder=$root/docker
 dev_file=$folder/docker-compose-dev.yaml
 # Exists only while the environment has another number of clients than the committed file.
@@ -54,7 +58,7 @@ survey() {
     : >"$scratch/foreign"
     docker ps --all --no-trunc --format "{{.Names}}$tab{{.ID}}$tab{{.State}}$tab{{or (.Label \"com.docker.compose.project\") \"-\"}}$tab{{or (.Label \"$sources_label\") \"-\"}}$tab{{.Status}}$tab{{.Label \"com.docker.compose.project.working_dir\"}}" \
         >"$scratch/every" 2>"$scratch/output" || fail "the engine lists no containers: $(reason)"
-    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|client[0-9]+)\$" \
+    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|scope|client[0-9]+)\$" \
         '$1 ~ ours || $4 == project' "$scratch/every" >"$scratch/all"
     cut -f 7 "$scratch/all" | sort -u >"$scratch/owners"
     while IFS= read -r owner; do
@@ -71,7 +75,7 @@ is_our_folder() {
 
 # surveyed CONDITION [FIELD]: the id, or another field, of each container for which awk's condition holds; 0 is all.
 surveyed() {
-    awk -F "$tab" -v server="$server" -v project="$project" -v sources="$sources" \
+    awk -F "$tab" -v server="$server" -v scope="$scope" -v project="$project" -v sources="$sources" \
         "$1 { print \$${2:-2} }" "$scratch/containers"
 }
 
@@ -108,11 +112,11 @@ prepare() {
     need_images
 }
 
-# check_config: both programs read the configuration as they will, in a container and as its user.
+# check_config PROGRAM...: they read the configuration as they will, in a container and as its user.
 check_config() {
     # Docker would make a folder of that name and mount it.
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in $programs; do
+    for program in "$@"; do
         quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
     done
@@ -147,7 +151,7 @@ throwaway() {
 }
 
 remove_throwaways() {
-    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" >/dev/null 2>&1 || true
+    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-echo-scope-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
 }
 
 # define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
@@ -172,7 +176,7 @@ bring_up() {
     start_all
     undo=if_interrupted
     verify
-    say "The server and $clients clients are up"
+    say "The server and $(number "$clients" client) are up"
     undo=
 }
 
@@ -201,7 +205,7 @@ replace_outdated() {
         surveyed 1 | grep -vxF -f "$scratch/attached"
     } | sort -u)
     [ -n "$outdated" ] || return 0
-    say "Replacing $(count "$outdated") containers that are out of date"
+    say "Replacing $(number "$(count "$outdated")" container), out of date"
     stop_and_remove "$outdated"
 }
 
@@ -209,7 +213,7 @@ remove_surplus() {
     survey
     surplus=$(surveyed "match(\$1, /client[0-9]+\$/) && substr(\$1, RSTART + 6) + 0 > $clients")
     [ -n "$surplus" ] || return 0
-    say "Stopping $(count "$surplus") clients"
+    say "Stopping $(number "$(count "$surplus")" client)"
     stop_and_remove "$surplus"
 }
 
@@ -306,11 +310,11 @@ all_have_settled() {
 complain() {
     IFS=$tab read -r name id state rest || return 0
     case $state in
-        created) what='was created, but never started' ;;
-        exited | dead) what='has ended' ;;
-        *) what="is $state" ;;
+        created) what='was created, but never started, exit code' ;;
+        exited | dead) what='has ended, exit code' ;;
+        *) what="is $state, exit code" ;;
     esac
-    fail "$name $what, exit code $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
+    fail "$name $what $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
 }
 
 # The last line of its log, or what the engine says of it.
@@ -324,7 +328,7 @@ take_down() {
     survey
     number=$(surveyed 1 | wc -l)
     if [ "$number" -gt 0 ]; then
-        say "Stopping $((number)) containers"
+        say "Stopping $(number "$((number))" container)"
         # The clients first: so none of them misses its server.
         stop_containers "$(surveyed '$1 != server')"
         stop_containers "$(surveyed '$1 == server')"

@@ -73,6 +73,31 @@ services:
 YAML
 }
 
+scope() {
+    cat <<YAML
+
+  # Not started with the others: by "make watch", or with --profile watch. It alone publishes a port, and on this
+  # machine only.
+  scope:
+    <<: *program
+    profiles:
+      - watch
+    container_name: \${ECHO_PREFIX:-}scope
+    image: echo-scope:\${ECHO_PREFIX:-}latest
+    build:
+      context: "$context"
+      dockerfile: docker/Dockerfile
+      target: echo-scope
+    mem_limit: 64m
+    # A thread for each server and for each browser's connection, with a limit to both.
+    pids_limit: 256
+    environment:
+      - SCOPE_LISTEN=0.0.0.0:8080
+    ports:
+      - "127.0.0.1:\${ECHO_PAGE_PORT:-8080}:8080"
+YAML
+}
+
 # By the shell's own printf: it is called 900 times.
 client() {
     printf '%s\n' '' \
@@ -110,6 +135,7 @@ YAML
 
 definition() {
     server
+    scope
     id=1
     while [ "$id" -le "$clients" ]; do
         client "$id"

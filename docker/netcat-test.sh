@@ -41,7 +41,7 @@ layers_of() {
 
 start_server() {
     say 'The server is not running: starting it for this test'
-    check_config
+    check_config echo-reactor echo-client
     found=$(state_of_server)
     remember
     if [ "$found" = absent ]; then
@@ -66,9 +66,10 @@ port_of_server() {
 
 # The whole conversation has a bound, beyond the bounds of its cases.
 run_cases() {
+    cat "$folder/netcat-kit.sh" "$folder/netcat-cases.sh" >"$scratch/cases"
     bounded 90 docker run --rm --interactive --sig-proxy=false --name "$netcat" --network "$network" \
         --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 \
-        echo-netcat:latest sh -s server "$(port_of_server)" <"$root/docker/netcat-cases.sh"
+        echo-netcat:latest sh -s server "$(port_of_server)" <"$scratch/cases"
 }
 
 prepare

@@ -6,7 +6,7 @@ set -eu
 
 define 2
 prepare
-check_config
+check_config echo-reactor echo-client
 choose_subnet
 # Always afresh, so that the whole configuration takes effect.
 [ -z "$(surveyed 1)" ] || take_down
@@ -14,6 +14,7 @@ bring_up
 cat <<NEXT
 
 Next, try:
+  make watch                   the server's turns on a page, while they happen
   make docker-compose-logs     what they say; Ctrl-C ends the reading only
   make netcat-test             a message from netcat must come back unaltered
   make scale CLIENTS=20        more clients, or fewer

@@ -1,4 +1,4 @@
-//! The command line, the same for both programs.
+//! The command line, the same for all programs.
 
 use std::ffi::OsString;
 use std::fmt;

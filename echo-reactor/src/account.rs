@@ -8,19 +8,30 @@ use std::time::Duration;
 
 use echo_status::{Open, Tally, WokenBy};
 
+use crate::follow::Follow;
+
 /// All counters.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Account {
     /// What the server has done since its start.
     pub tally: Tally,
     /// The connections that are open now.
     pub open: Open,
+    /// Visits of connections.
+    pub visits: u64,
+    /// The connections that somebody follows.
+    pub follow: Follow,
 }
 
 impl Account {
-    /// A turn begins.
-    pub fn begin_turn(&mut self, woken_by: WokenBy) {
+    /// A turn begins, with its sleep.
+    pub fn begin_turn(&mut self) {
         self.tally.turns += 1;
+        self.follow.begin_turn(self.tally.turns);
+    }
+
+    /// The turn's sleep is over.
+    pub fn wakes(&mut self, woken_by: WokenBy) {
         let woken = &mut self.tally.woken;
         match woken_by {
             WokenBy::Event => woken.by_event += 1,
@@ -29,8 +40,9 @@ impl Account {
         }
     }
 
-    /// A read was tried.
-    pub fn read(&mut self, result: &io::Result<usize>) {
+    /// A read of `length` bytes at most was tried.
+    pub fn read(&mut self, length: usize, result: &io::Result<usize>) {
+        self.follow.call("recv", length, result);
         self.tally.reads += 1;
         match result {
             Ok(count) => self.tally.bytes_in += *count as u64,
@@ -41,6 +53,7 @@ impl Account {
 
     /// A send of `length` bytes was tried.
     pub fn sent(&mut self, length: usize, result: &io::Result<usize>) {
+        self.follow.call("send", length, result);
         self.tally.sends += 1;
         match result {
             Ok(count) => {
@@ -50,6 +63,12 @@ impl Account {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.tally.sends_short += 1,
             Err(_) => {}
         }
+    }
+
+    /// The end of an output was tried.
+    pub fn ended_output(&mut self, result: &io::Result<()>) {
+        let result = result.as_ref().map(|()| 0).map_err(|error| error.kind().into());
+        self.follow.call("shutdown", 0, &result);
     }
 }
 

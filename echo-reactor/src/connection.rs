@@ -18,7 +18,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::Duration;
 
-use echo_status::{Closed, Open};
+use echo_status::{Closed, Open, Step as Told};
 
 use crate::account::Account;
 use crate::config::{Rules, Timeouts};
@@ -153,6 +153,17 @@ enum State {
     Lingering { reason: Reason, since: Moment },
     /// Waits to be reaped.
     Closed(Reason),
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Flushing(_) => "flushing",
+            State::Lingering { .. } => "lingering",
+            State::Closed(_) => "closed",
+        }
+    }
 }
 
 /// A reply that was sent in part. It is boxed, because most connections never have one.
@@ -290,7 +301,7 @@ impl<S: Socket> Connection<S> {
     ) -> Step {
         budget.spend(work::STEP);
         let result = self.socket.read(&mut scratch.input);
-        account.read(&result);
+        account.read(scratch.input.len(), &result);
         let count = match result {
             Ok(count) => count,
             Err(error) => return self.after_error(&error, account),
@@ -430,7 +441,9 @@ impl<S: Socket> Connection<S> {
         now: Moment,
         account: &mut Account,
     ) {
-        if let Err(error) = self.socket.end_output() {
+        let result = self.socket.end_output();
+        account.ended_output(&result);
+        if let Err(error) = result {
             self.close(Reason::Failed(error.kind()), account);
         } else if must_linger || self.in_flight > InFlight::ONE_SEGMENT {
             self.enter(State::Lingering { reason, since: now }, account);
@@ -449,7 +462,7 @@ impl<S: Socket> Connection<S> {
     ) -> Step {
         budget.spend(work::STEP);
         let result = self.socket.read(&mut scratch.input);
-        account.read(&result);
+        account.read(scratch.input.len(), &result);
         match result {
             Ok(0) => self.close(reason, account),
             Ok(count) => {
@@ -594,6 +607,10 @@ impl<S: Socket> Connection<S> {
             (from, to) => panic!("from {from:?} to {to:?}"),
         };
         *arrow += 1;
+        account.follow.step(|| Told::Moved {
+            from: self.state.name().to_owned(),
+            to: state.name().to_owned(),
+        });
         if let Some(count) = self.count_in(&mut account.open) {
             *count -= 1;
         }

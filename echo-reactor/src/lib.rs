@@ -14,6 +14,8 @@
 //! | [`signals`] | which signals ask the server to leave |
 //! | [`account`] | what the server counts, for those who watch |
 //! | [`watchers`] | those who watch: what they ask for, and what they are sent |
+//! | [`follow`] | one connection, step by step, for those who follow it |
+//! | [`timing`] | how long the last turns took |
 //! | [`report`] | the same for those who ask with a signal |
 //! | [`drain`] | how the server leaves: how long it takes, and which signals count as one request |
 //! | [`kernel`] | all that the reactor asks of the operating system |
@@ -31,22 +33,24 @@
 //! `linux` stands apart: the reactor knows the traits of `kernel` only.
 //!
 //! ```text
-//! reactor: acceptor, account, config, connection, deadlines, drain, kernel, log_events, message_log, report, signals, source, watchers, work
+//! reactor: acceptor, account, config, connection, deadlines, drain, kernel, log_events, message_log, report, signals, source, timing, watchers, work
+//! report:
+//! timing: account
 //! descriptors: acceptor, source
 //! memory: config, echo
 //! acceptor: account, deadlines, kernel, log_events, peer
-//! report:
 //! message_log: config, deadlines, log_events, peer
 //! linux: deadlines, kernel, log_outlet, peer, signals, source
 //! log_outlet: kernel, log_events
 //! log_events: connection, peer, signals
-//! watchers: deadlines, kernel, source
+//! watchers: deadlines, follow, kernel, source
 //! connection: account, config, deadlines, drain, echo, kernel, peer, source, work
 //! echo: config
 //! config: work
 //! drain: deadlines, signals
+//! account: follow
+//! follow: kernel, source
 //! kernel: deadlines, peer, signals, source
-//! account:
 //! deadlines:
 //! peer:
 //! signals:
@@ -64,6 +68,7 @@ pub mod deadlines;
 pub mod descriptors;
 pub mod drain;
 pub mod echo;
+pub mod follow;
 pub mod kernel;
 pub mod linux;
 pub mod log_events;
@@ -77,5 +82,6 @@ pub mod report;
 mod scripted;
 pub mod signals;
 pub mod source;
+pub mod timing;
 pub mod watchers;
 pub mod work;

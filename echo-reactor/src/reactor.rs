@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use echo_status::{Frame, WokenBy};
+use echo_status::{Frame, Step, WokenBy};
 use slab::Slab;
 
 use crate::acceptor::Acceptor;
@@ -32,10 +32,13 @@ use crate::log_events;
 use crate::message_log::MessageLog;
 use crate::signals::{Request, Signal};
 use crate::source::{Readiness, Source};
-use crate::watchers::{Told, Watchers};
+use crate::timing::{Lap, Timing};
+use crate::watchers::{Desk, Told, Watchers};
 use crate::work::{self, Budget};
 
 mod frame;
+#[cfg(test)]
+mod tests;
 
 /// How the reactor left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,8 @@ pub struct Reactor<K: Kernel> {
     closed: Vec<usize>,
     account: Account,
     watchers: Watchers<K::Socket>,
+    /// Only while somebody watches.
+    timing: Option<Box<Timing>>,
     now: Moment,
 }
 
@@ -138,6 +143,7 @@ impl<K: Kernel> Reactor<K> {
             closed: Vec::new(),
             account: Account::default(),
             watchers: Watchers::new(),
+            timing: None,
         }
     }
 
@@ -173,14 +179,15 @@ impl<K: Kernel> Reactor<K> {
     pub fn turn(&mut self) -> Option<Exit> {
         self.wait();
         self.now = self.kernel.now();
-        self.obey_signals();
-        self.serve_ready();
-        self.accept();
-        self.expire();
-        self.reap();
+        self.timed(Lap::Signals, Self::obey_signals);
+        self.timed(Lap::Serve, Self::serve_ready);
+        self.timed(Lap::Accept, Self::accept);
+        self.timed(Lap::Expire, Self::expire);
+        self.timed(Lap::Reap, Self::reap);
         self.leave_if_drained();
-        self.tell_watchers();
-        self.flush_log();
+        self.timed(Lap::Status, Self::tell_watchers);
+        self.timed(Lap::Log, Self::flush_log);
+        self.end_timing();
         match self.phase {
             Phase::Stopped(_, exit) => Some(exit),
             Phase::Running | Phase::Leaving(_) | Phase::Draining(_) => None,
@@ -198,10 +205,12 @@ impl<K: Kernel> Reactor<K> {
 
     fn wait(&mut self) {
         self.end_turn();
+        self.account.begin_turn();
         let has_work_left = self.has_work_left();
         let timeout = if has_work_left { Some(Duration::ZERO) } else { self.time_to_deadline() };
         let Reactor { kernel, acceptor, connections, ready, account, watchers, .. } = self;
-        let events = &mut account.tally.events;
+        let Account { tally, follow, .. } = account;
+        let events = &mut tally.events;
         let wakeup = kernel.wait(timeout, |source, readiness| match source {
             // The connection of an event may be gone.
             Source::Connection(slot) => {
@@ -210,6 +219,7 @@ impl<K: Kernel> Reactor<K> {
                     return;
                 };
                 events.connection += 1;
+                follow.event(slot, readiness);
                 connection.tell(readiness);
                 if connection.join_queue() {
                     ready.push_back(slot);
@@ -228,12 +238,30 @@ impl<K: Kernel> Reactor<K> {
                 watchers.tell(place, readiness);
             }
         });
-        account.begin_turn(match wakeup.by_event {
+        let woken_by = match wakeup.by_event {
             _ if has_work_left => WokenBy::WorkLeft,
             true => WokenBy::Event,
             false => WokenBy::Deadline,
-        });
+        };
+        account.wakes(woken_by);
         account.tally.budgets.events += u64::from(wakeup.is_full);
+        if let Some(timing) = &mut self.timing {
+            timing.wakes(account.tally.turns, woken_by, (self.clock)());
+        }
+    }
+
+    /// A phase of the turn, timed if somebody watches.
+    fn timed(&mut self, lap: Lap, phase: impl FnOnce(&mut Self)) {
+        phase(self);
+        if let Some(timing) = &mut self.timing {
+            timing.lap(lap, (self.clock)());
+        }
+    }
+
+    fn end_timing(&mut self) {
+        if let Some(timing) = &mut self.timing {
+            timing.ends(&self.account, self.phase.drain().is_some());
+        }
     }
 
     /// Whether there is work that no event will tell of.
@@ -267,6 +295,7 @@ impl<K: Kernel> Reactor<K> {
     /// Lets one connection go as far as it can, and takes note of the result.
     fn visit(&mut self, slot: usize, budget: &mut Budget) {
         if self.connections[slot].closed().is_none() {
+            self.account.visits += 1;
             self.advance(slot, budget);
             self.follow_up(slot);
         }
@@ -277,6 +306,7 @@ impl<K: Kernel> Reactor<K> {
             connections, service, phase, scratch, ready, message_log, account, now, ..
         } = self;
         let connection = &mut connections[slot];
+        account.follow.attend(slot);
         let (peer, now) = (connection.peer(), *now);
         let mut seen = |bytes: &[u8]| message_log.received(peer, bytes, now);
         let turn = turn_of(service, phase, now);
@@ -285,6 +315,7 @@ impl<K: Kernel> Reactor<K> {
         budget.spend(visit.spent());
         if progress == Progress::OutOfBudget {
             account.tally.budgets.visit += 1;
+            account.follow.step(|| Step::OutOfBudget);
             connection.tell(Readiness::READABLE);
             if connection.join_queue() {
                 ready.push_back(slot);
@@ -326,16 +357,21 @@ impl<K: Kernel> Reactor<K> {
     /// closes the connection, the poll never has to know of it.
     fn welcome(&mut self, connection: Connection<K::Socket>, budget: &mut Budget) {
         log_events::got_connection(connection.peer());
+        let peer = connection.peer();
         let slot = self.connections.insert(connection);
+        self.account.follow.accepted(slot, || peer.plain().to_string());
         self.visit(slot, budget);
         let connection = &mut self.connections[slot];
         if connection.closed().is_some() {
             return;
         }
         self.account.tally.registrations += 1;
-        if let Err(error) = self.kernel.watch(&mut connection.socket, Source::Connection(slot)) {
-            connection.fail(error.kind(), &mut self.account);
-            self.follow_up(slot);
+        match self.kernel.watch(&mut connection.socket, Source::Connection(slot)) {
+            Ok(()) => self.account.follow.step(|| Step::Watched),
+            Err(error) => {
+                connection.fail(error.kind(), &mut self.account);
+                self.follow_up(slot);
+            }
         }
     }
 
@@ -382,7 +418,10 @@ impl<K: Kernel> Reactor<K> {
             let connection = self.connections.remove(slot);
             self.deadlines.reschedule(slot, connection.check_at, Moment::NEVER);
             let reason = connection.closed().expect("only closed connections are reaped");
-            log_events::connection_closed(connection.peer(), reason, connection.messages());
+            let (peer, messages) = (connection.peer(), connection.messages());
+            log_events::connection_closed(peer, reason, messages);
+            let step = || Step::Closed { reason: reason.to_string(), messages };
+            self.account.follow.closed(slot, step);
         }
         self.acceptor.slot_freed(self.now, &mut self.account);
     }
@@ -390,17 +429,33 @@ impl<K: Kernel> Reactor<K> {
     /// Nothing, unless somebody watches or wants to.
     fn tell_watchers(&mut self) {
         let is_over = matches!(self.phase, Phase::Stopped(..));
-        if !is_over && !self.watchers.have_work(self.now) {
+        let has_steps = self.account.follow.take_news();
+        if !is_over && !has_steps && !self.watchers.have_work(self.now) {
             return;
         }
+        if let Some(timing) = &mut self.timing
+            && self.watchers.frame_is_due(self.now)
+        {
+            timing.frame_is_due((self.clock)());
+        }
         let frame = self.frame();
-        let mut tell =
-            |Told { watchers, frames_lost }: Told| Frame { watchers, frames_lost, ..frame.clone() };
-        let Reactor { kernel, watchers, now, .. } = self;
+        let Reactor { kernel, watchers, timing, account, clock, now, .. } = self;
+        let mut tell = |Told { watchers, frames_lost, turns_from }: Told| Frame {
+            watchers,
+            frames_lost,
+            turns: timing.as_ref().map_or(Vec::new(), |timing| timing.turns_from(turns_from)),
+            ..frame.clone()
+        };
+        let mut desk = Desk { now: *now, clock, follow: &mut account.follow, tell: &mut tell };
         if is_over {
-            watchers.part(*now, &mut tell);
+            watchers.part(&mut desk);
         } else {
-            watchers.serve(kernel, *now, &mut tell);
+            watchers.serve(kernel, &mut desk);
+        }
+        if !watchers.watch() {
+            *timing = None;
+        } else if timing.is_none() {
+            *timing = Some(Box::new(Timing::begin(clock(), account)));
         }
     }
 
@@ -481,6 +536,7 @@ impl<K: Kernel> Reactor<K> {
         self.acceptor.close(&mut self.kernel, self.now, &mut self.account);
         for (slot, connection) in &mut self.connections {
             if connection.closed().is_none() {
+                self.account.follow.attend(slot);
                 connection.abort(&mut self.account);
                 self.closed.push(slot);
             }

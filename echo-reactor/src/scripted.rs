@@ -95,23 +95,47 @@ impl Socket for ScriptedSocket {
 }
 
 /// A kernel with a list of results for `accept`. Once they are used up, the queue is empty.
-#[derive(Default)]
 pub(crate) struct ScriptedKernel {
+    pub(crate) now: Moment,
+    /// What the next wait hands on.
+    pub(crate) events: Vec<Source>,
+    /// When the last wait would have ended without an event.
+    pub(crate) wakes_at: Moment,
     pub(crate) accepts: VecDeque<Result<(), Errno>>,
     pub(crate) attempts: usize,
     pub(crate) queue_is_shut: bool,
     pub(crate) listener_is_closed: bool,
 }
 
+impl Default for ScriptedKernel {
+    fn default() -> ScriptedKernel {
+        ScriptedKernel {
+            now: Moment::START,
+            events: Vec::new(),
+            wakes_at: Moment::NEVER,
+            accepts: VecDeque::new(),
+            attempts: 0,
+            queue_is_shut: false,
+            listener_is_closed: false,
+        }
+    }
+}
+
 impl Kernel for ScriptedKernel {
     type Socket = ScriptedSocket;
 
-    fn wait(&mut self, _: Option<Duration>, _: impl FnMut(Source, Readiness)) -> Wakeup {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        mut hand_on: impl FnMut(Source, Readiness),
+    ) -> Wakeup {
+        self.wakes_at = timeout.map_or(Moment::NEVER, |timeout| self.now + timeout);
+        self.events.drain(..).for_each(|source| hand_on(source, Readiness::READABLE));
         Wakeup::default()
     }
 
     fn now(&self) -> Moment {
-        Moment::START
+        self.now
     }
 
     fn clock(&self) -> Clock {

@@ -10,9 +10,11 @@ use std::mem;
 use std::time::Duration;
 
 use echo_status::{Frame, Request};
+use serde::Serialize;
 
 use crate::deadlines::Moment;
-use crate::kernel::{Kernel, Socket};
+use crate::follow::Follow;
+use crate::kernel::{Clock, Kernel, Socket};
 use crate::source::{Readiness, Source, WATCHERS};
 
 /// How many may stay at once. One more gets a single frame, so that a health check always works.
@@ -33,12 +35,30 @@ const ACCEPTS_PER_TURN: usize = 4;
 /// When to try again if the kernel could not give a connection.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+/// Who waits for a connection to follow is told so once more after this time. So both ends find out if
+/// the other is gone.
+const STILL_WAITS_AFTER: Duration = Duration::from_secs(1);
+
 /// A watcher that has taken nothing for this time, although there was something to take, has to go.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// The answer to a word that is unknown, or has something behind it.
-const NOT_UNDERSTOOD: &str =
-    "{\"error\":\"send one line: once, watch or follow; and nothing behind it\"}\n";
+const NOT_UNDERSTOOD: &str = "send one line: once, watch or follow; and nothing behind it";
+
+/// The answer to one more who wants to follow.
+const NO_PLACE: &str = "as many as may watch or follow are there";
+
+/// What the watchers work with in a turn.
+pub struct Desk<'a, T> {
+    /// When the turn began.
+    pub now: Moment,
+    /// For the times of steps.
+    pub clock: &'a Clock,
+    /// The connections that are followed.
+    pub follow: &'a mut Follow,
+    /// Makes a frame.
+    pub tell: &'a mut T,
+}
 
 /// What a frame says to one watcher alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +67,8 @@ pub struct Told {
     pub watchers: u32,
     /// How many frames this one has lost since its last.
     pub frames_lost: u64,
+    /// The first turn that this one has not seen; [`u64::MAX`] if it sees its first frame.
+    pub turns_from: u64,
 }
 
 enum State {
@@ -54,6 +76,8 @@ enum State {
     Asking { until: Moment, word: Vec<u8> },
     /// Gets four frames a second.
     Watching,
+    /// Gets the steps of a connection.
+    Following,
     /// Gets what is left to send, then the end.
     Leaving,
     /// Has nothing more to get: it has closed, or has done what it must not.
@@ -62,13 +86,17 @@ enum State {
 
 struct Watcher<S> {
     socket: S,
+    place: usize,
     state: State,
     /// When it came, or last took something.
     last_heard: Moment,
     readable: bool,
+    /// A send found no room, and no event has come since.
+    is_blocked: bool,
     unsent: Vec<u8>,
     sent: usize,
     frames_lost: u64,
+    turns_from: u64,
 }
 
 /// The room of the watchers.
@@ -106,6 +134,7 @@ impl<S: Socket> Watchers<S> {
         // The watcher of an event may be gone.
         if let Some(watcher) = &mut self.places[place] {
             watcher.readable |= readiness.readable;
+            watcher.is_blocked = false;
             self.has_news = true;
         }
     }
@@ -128,125 +157,16 @@ impl<S: Socket> Watchers<S> {
         self.wake_at
     }
 
-    /// Whether somebody gets frames.
+    /// Whether it is time for a frame.
+    #[must_use]
+    pub fn frame_is_due(&self, now: Moment) -> bool {
+        self.next_frame <= now
+    }
+
+    /// Whether somebody gets four frames a second.
     #[must_use]
     pub fn watch(&self) -> bool {
-        self.places.iter().flatten().any(Watcher::stays)
-    }
-
-    /// Lets newcomers in, listens to their word, and sends what is due.
-    pub fn serve<K: Kernel<Socket = S>>(
-        &mut self,
-        kernel: &mut K,
-        now: Moment,
-        tell: &mut impl FnMut(Told) -> Frame,
-    ) {
-        self.has_news = false;
-        if self.accept_at <= now {
-            self.accept(kernel, now, tell);
-        }
-        let frame_is_due = self.next_frame <= now;
-        for place in 0..WATCHERS {
-            let Some(mut watcher) = self.places[place].take() else { continue };
-            self.visit(&mut watcher, frame_is_due, now, tell);
-            self.keep(place, watcher, kernel);
-        }
-        self.next_frame = if self.watch() { now.next_tick(FRAME_EVERY) } else { Moment::NEVER };
-        let deadlines = self.places.iter().flatten().map(Watcher::deadline);
-        self.wake_at = deadlines.fold(self.accept_at.min(self.next_frame), Moment::min);
-    }
-
-    /// The server has stopped: sends the last frame, as far as there is room for it now.
-    pub fn part(&mut self, now: Moment, tell: &mut impl FnMut(Told) -> Frame) {
-        let watchers = self.count();
-        for watcher in self.places.iter_mut().flatten() {
-            if let State::Asking { .. } | State::Watching = watcher.state {
-                watcher.push_frame(watchers, tell);
-                watcher.flush(now);
-            }
-        }
-    }
-
-    fn accept<K: Kernel<Socket = S>>(
-        &mut self,
-        kernel: &mut K,
-        now: Moment,
-        tell: &mut impl FnMut(Told) -> Frame,
-    ) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            self.make_place(kernel, now, tell);
-            match kernel.accept_watcher() {
-                Ok(socket) => self.welcome(Watcher::new(socket, now), kernel, now, tell),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_at = Moment::NEVER;
-                    return;
-                }
-                Err(_) => {
-                    self.accept_at = now + RETRY_AFTER;
-                    return;
-                }
-            }
-        }
-        self.accept_at = Moment::START;
-    }
-
-    /// Listens to a newcomer at once, because its word has often arrived already.
-    fn welcome<K: Kernel<Socket = S>>(
-        &mut self,
-        mut watcher: Watcher<S>,
-        kernel: &mut K,
-        now: Moment,
-        tell: &mut impl FnMut(Told) -> Frame,
-    ) {
-        let place = self.places.iter().position(Option::is_none).expect("a place was made");
-        self.visit(&mut watcher, false, now, tell);
-        if !matches!(watcher.state, State::Gone)
-            && kernel.watch(&mut watcher.socket, Source::Watcher(place)).is_err()
-        {
-            watcher.state = State::Gone;
-        }
-        self.keep(place, watcher, kernel);
-    }
-
-    /// Where no place is free, who has kept silent for the longest time gets its frame now, and goes.
-    fn make_place<K: Kernel<Socket = S>>(
-        &mut self,
-        kernel: &mut K,
-        now: Moment,
-        tell: &mut impl FnMut(Told) -> Frame,
-    ) {
-        if self.places.iter().any(Option::is_none) {
-            return;
-        }
-        let watchers = self.count();
-        let visitors = self.places.iter_mut().flatten().filter(|watcher| !watcher.stays());
-        let oldest = visitors.min_by_key(|watcher| watcher.last_heard);
-        let watcher = oldest.expect("fewer may stay than there are places");
-        if let State::Asking { .. } = watcher.state {
-            watcher.push_frame(watchers, tell);
-            watcher.flush(now);
-        }
-        watcher.state = State::Gone;
-        self.let_go(kernel);
-    }
-
-    /// Drops whoever is gone, and keeps the descriptor for the next.
-    fn let_go(&mut self, kernel: &mut impl Kernel) {
-        for place in &mut self.places {
-            if place.as_ref().is_some_and(|watcher| matches!(watcher.state, State::Gone)) {
-                *place = None;
-                kernel.watcher_left();
-            }
-        }
-    }
-
-    fn keep(&mut self, place: usize, watcher: Watcher<S>, kernel: &mut impl Kernel) {
-        if let State::Gone = watcher.state {
-            drop(watcher);
-            kernel.watcher_left();
-        } else {
-            self.places[place] = Some(watcher);
-        }
+        self.places.iter().flatten().any(|watcher| matches!(watcher.state, State::Watching))
     }
 
     /// How many there are.
@@ -255,42 +175,161 @@ impl<S: Socket> Watchers<S> {
         self.places.iter().flatten().map(|_| 1).sum()
     }
 
-    /// Lets one watcher, who is not in its place, go as far as it can.
-    fn visit(
-        &mut self,
-        watcher: &mut Watcher<S>,
-        frame_is_due: bool,
-        now: Moment,
-        tell: &mut impl FnMut(Told) -> Frame,
-    ) {
-        let watchers = self.count() + 1;
-        if let State::Asking { .. } = watcher.state {
-            match watcher.listen(now) {
-                Heard::Nothing => {}
-                Heard::Word(Some(Request::Watch)) => {
-                    let staying = self.places.iter().flatten().filter(|other| other.stays());
-                    let has_room = staying.count() < WATCHERS_MAX;
-                    watcher.state = if has_room { State::Watching } else { State::Leaving };
-                    watcher.push_frame(watchers, tell);
-                }
-                Heard::Word(Some(Request::Once | Request::Follow)) => {
-                    watcher.state = State::Leaving;
-                    watcher.push_frame(watchers, tell);
-                }
-                Heard::Word(None) => {
-                    watcher.state = State::Leaving;
-                    watcher.unsent.extend_from_slice(NOT_UNDERSTOOD.as_bytes());
-                }
+    /// Lets newcomers in, listens to their word, and sends what is due.
+    pub fn serve<K, T>(&mut self, kernel: &mut K, desk: &mut Desk<'_, T>)
+    where
+        K: Kernel<Socket = S>,
+        T: FnMut(Told) -> Frame,
+    {
+        let now = desk.now;
+        self.has_news = false;
+        if self.accept_at <= now {
+            self.accept(kernel, desk);
+        }
+        let frame_is_due = self.frame_is_due(now);
+        for place in 0..WATCHERS {
+            let Some(mut watcher) = self.places[place].take() else { continue };
+            self.visit(&mut watcher, frame_is_due, desk);
+            self.keep(watcher, kernel, desk.follow);
+        }
+        self.next_frame = if self.watch() { now.next_tick(FRAME_EVERY) } else { Moment::NEVER };
+        let deadlines = self.places.iter().flatten().map(|watcher| watcher.deadline(desk.follow));
+        self.wake_at = deadlines.fold(self.accept_at.min(self.next_frame), Moment::min);
+    }
+
+    /// The server has stopped: sends the last frame and the last steps, as far as there is room now.
+    pub fn part<T: FnMut(Told) -> Frame>(&mut self, desk: &mut Desk<'_, T>) {
+        let watchers = self.count();
+        for watcher in self.places.iter_mut().flatten() {
+            match watcher.state {
+                State::Asking { .. } | State::Watching => watcher.push_frame(watchers, desk.tell),
+                State::Following => watcher.push_steps(desk.follow),
+                State::Leaving | State::Gone => {}
             }
-        } else {
-            watcher.look_for_end();
-            if frame_is_due && matches!(watcher.state, State::Watching) {
-                watcher.offer_frame(watchers, tell);
+            // No further event will tell of room that there is by now.
+            watcher.is_blocked = false;
+            watcher.flush(desk.now);
+        }
+    }
+
+    fn accept<K, T>(&mut self, kernel: &mut K, desk: &mut Desk<'_, T>)
+    where
+        K: Kernel<Socket = S>,
+        T: FnMut(Told) -> Frame,
+    {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let place = self.make_place(kernel, desk);
+            match kernel.accept_watcher() {
+                Ok(socket) => self.welcome(Watcher::new(socket, place, desk.now), kernel, desk),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.accept_at = Moment::NEVER;
+                    return;
+                }
+                Err(_) => {
+                    self.accept_at = desk.now + RETRY_AFTER;
+                    return;
+                }
             }
         }
-        watcher.flush(now);
-        if now >= watcher.deadline() {
+        self.accept_at = Moment::START;
+    }
+
+    /// Finds a free place. Where there is none, whoever does not stay and has taken nothing for the
+    /// longest time has to go; if it has said no word yet, it gets its frame.
+    fn make_place<K, T>(&mut self, kernel: &mut K, desk: &mut Desk<'_, T>) -> usize
+    where
+        K: Kernel<Socket = S>,
+        T: FnMut(Told) -> Frame,
+    {
+        if let Some(place) = self.places.iter().position(Option::is_none) {
+            return place;
+        }
+        let watchers = self.count();
+        let visitors = self.places.iter_mut().flatten().filter(|watcher| !watcher.stays());
+        let oldest = visitors.min_by_key(|watcher| watcher.last_heard);
+        let oldest = oldest.expect("fewer may stay than there are places");
+        if let State::Asking { .. } = oldest.state {
+            oldest.push_frame(watchers, desk.tell);
+            oldest.flush(desk.now);
+        }
+        let place = oldest.place;
+        self.places[place] = None;
+        kernel.watcher_left();
+        place
+    }
+
+    /// Listens to a newcomer at once, because its word has often arrived already.
+    fn welcome<K, T>(&mut self, mut watcher: Watcher<S>, kernel: &mut K, desk: &mut Desk<'_, T>)
+    where
+        K: Kernel<Socket = S>,
+        T: FnMut(Told) -> Frame,
+    {
+        self.visit(&mut watcher, false, desk);
+        if !watcher.is_gone() {
+            let source = Source::Watcher(watcher.place);
+            if kernel.watch(&mut watcher.socket, source).is_err() {
+                watcher.state = State::Gone;
+            }
+        }
+        self.keep(watcher, kernel, desk.follow);
+    }
+
+    /// Puts a watcher into its place, unless it is gone.
+    fn keep(&mut self, watcher: Watcher<S>, kernel: &mut impl Kernel, follow: &mut Follow) {
+        let place = watcher.place;
+        if watcher.is_gone() {
+            follow.end(place);
+            drop(watcher);
+            kernel.watcher_left();
+        } else {
+            self.places[place] = Some(watcher);
+        }
+    }
+
+    /// Lets one watcher, which is not in its place meanwhile, go as far as it can.
+    fn visit<T>(&mut self, watcher: &mut Watcher<S>, frame_is_due: bool, desk: &mut Desk<'_, T>)
+    where
+        T: FnMut(Told) -> Frame,
+    {
+        let watchers = self.count() + 1;
+        // What is left of the line before comes first.
+        watcher.flush(desk.now);
+        match watcher.state {
+            State::Asking { .. } => match watcher.listen(desk.now) {
+                Heard::Nothing => {}
+                Heard::Line(line) => self.answer(watcher, line, desk),
+            },
+            State::Watching if frame_is_due => watcher.offer_frame(watchers, desk.tell),
+            State::Following => watcher.offer_steps(desk.now, desk.follow),
+            State::Watching | State::Leaving | State::Gone => {}
+        }
+        watcher.look_for_end();
+        watcher.flush(desk.now);
+        if watcher.is_stalled(desk.now) {
             watcher.state = State::Gone;
+        }
+    }
+
+    /// Gives a newcomer what it has asked for.
+    fn answer<T>(&self, watcher: &mut Watcher<S>, request: Option<Request>, desk: &mut Desk<'_, T>)
+    where
+        T: FnMut(Told) -> Frame,
+    {
+        let staying = self.places.iter().flatten().filter(|other| other.stays()).count();
+        let has_room = staying < WATCHERS_MAX;
+        watcher.state = match request {
+            Some(Request::Watch) if has_room => State::Watching,
+            Some(Request::Follow) if has_room => State::Following,
+            Some(_) | None => State::Leaving,
+        };
+        match request {
+            Some(Request::Once | Request::Watch) => watcher.push_frame(self.count() + 1, desk.tell),
+            Some(Request::Follow) if has_room => {
+                desk.follow.begin(watcher.place, desk.clock);
+                watcher.push_steps(desk.follow);
+            }
+            Some(Request::Follow) => watcher.refuse(NO_PLACE),
+            None => watcher.refuse(NOT_UNDERSTOOD),
         }
     }
 }
@@ -306,35 +345,49 @@ enum Heard {
     /// Nothing yet, or not all.
     Nothing,
     /// A line; `None` if it is not understood.
-    Word(Option<Request>),
+    Line(Option<Request>),
 }
 
 impl<S: Socket> Watcher<S> {
-    fn new(socket: S, now: Moment) -> Watcher<S> {
+    fn new(socket: S, place: usize, now: Moment) -> Watcher<S> {
         Watcher {
             socket,
+            place,
             state: State::Asking { until: now + WORD_WITHIN, word: Vec::new() },
             last_heard: now,
             readable: true,
+            is_blocked: false,
             unsent: Vec::new(),
             sent: 0,
             frames_lost: 0,
+            turns_from: u64::MAX,
         }
     }
 
     /// Whether it stays until it leaves by itself.
     fn stays(&self) -> bool {
-        matches!(self.state, State::Watching)
+        matches!(self.state, State::Watching | State::Following)
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone)
     }
 
     /// When to look at it without an event.
-    fn deadline(&self) -> Moment {
+    fn deadline(&self, follow: &Follow) -> Moment {
         match self.state {
             State::Asking { until, .. } => until,
-            State::Watching | State::Leaving if self.unsent.is_empty() => Moment::NEVER,
-            State::Watching | State::Leaving => self.last_heard + STALLED_AFTER,
             State::Gone => Moment::NEVER,
+            _ if !self.unsent.is_empty() => self.last_heard + STALLED_AFTER,
+            State::Following if follow.is_waiting(self.place) => {
+                self.last_heard + STILL_WAITS_AFTER
+            }
+            State::Watching | State::Following | State::Leaving => Moment::NEVER,
         }
+    }
+
+    fn is_stalled(&self, now: Moment) -> bool {
+        !self.unsent.is_empty() && self.last_heard + STALLED_AFTER <= now
     }
 
     /// Reads until a line is whole, which takes one read if the watcher is no oddity.
@@ -346,16 +399,16 @@ impl<S: Socket> Watcher<S> {
         while mem::take(&mut self.readable) {
             match self.socket.read(&mut input) {
                 // The end of the input ends a line too. The watcher may still read.
-                Ok(0) => return Heard::Word(Request::parse(word)),
+                Ok(0) => return Heard::Line(Request::parse(word)),
                 Ok(count) => {
+                    self.readable = true;
                     word.extend_from_slice(&input[..count]);
                     if let Some(line) = word.strip_suffix(b"\n") {
-                        return Heard::Word(Request::parse(line));
+                        return Heard::Line(Request::parse(line));
                     }
                     if word.len() > WORD_MAX_BYTES || word.contains(&b'\n') {
-                        return Heard::Word(None);
+                        return Heard::Line(None);
                     }
-                    self.readable = true;
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {}
@@ -367,12 +420,12 @@ impl<S: Socket> Watcher<S> {
                 },
             }
         }
-        if *until <= now { Heard::Word(Some(Request::Watch)) } else { Heard::Nothing }
+        if *until <= now { Heard::Line(Some(Request::Watch)) } else { Heard::Nothing }
     }
 
-    /// Behind its word a watcher says nothing but its end, after which it may still read.
+    /// Behind its line a watcher says nothing but its end, after which it may still read.
     fn look_for_end(&mut self) {
-        while mem::take(&mut self.readable) {
+        while self.stays() && mem::take(&mut self.readable) {
             match self.socket.read(&mut [0]) {
                 Ok(0) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -392,20 +445,49 @@ impl<S: Socket> Watcher<S> {
     }
 
     fn push_frame(&mut self, watchers: u32, tell: &mut impl FnMut(Told) -> Frame) {
-        let told = Told { watchers, frames_lost: mem::take(&mut self.frames_lost) };
-        serde_json::to_writer(&mut self.unsent, &tell(told))
-            .expect("a frame has only plain values");
+        let (frames_lost, turns_from) = (mem::take(&mut self.frames_lost), self.turns_from);
+        let frame = tell(Told { watchers, frames_lost, turns_from });
+        // The present turn is not over.
+        self.turns_from = frame.tally.turns;
+        self.push_line(&frame);
+    }
+
+    /// Steps are due if those before were taken whole.
+    fn offer_steps(&mut self, now: Moment, follow: &mut Follow) {
+        if self.unsent.is_empty() {
+            if self.deadline(follow) <= now {
+                follow.still_waits(self.place);
+            }
+            self.push_steps(follow);
+        }
+    }
+
+    fn push_steps(&mut self, follow: &mut Follow) {
+        for line in follow.take_lines(self.place) {
+            self.push_line(&line);
+        }
+        if follow.is_over(self.place) {
+            self.state = State::Leaving;
+        }
+    }
+
+    fn refuse(&mut self, error: &str) {
+        self.push_line(&Refusal { error });
+    }
+
+    fn push_line(&mut self, line: &impl Serialize) {
+        serde_json::to_writer(&mut self.unsent, line).expect("a line has only plain values");
         self.unsent.push(b'\n');
     }
 
     fn flush(&mut self, now: Moment) {
-        while self.sent < self.unsent.len() {
+        while self.sent < self.unsent.len() && !self.is_blocked {
             match self.socket.send(&self.unsent[self.sent..]) {
                 Ok(count) => {
                     self.sent += count;
                     self.last_heard = now;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_blocked = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     self.state = State::Gone;
@@ -413,9 +495,18 @@ impl<S: Socket> Watcher<S> {
                 }
             }
         }
+        if self.is_blocked {
+            return;
+        }
         (self.unsent, self.sent) = (Vec::new(), 0);
         if let State::Leaving = self.state {
             self.state = State::Gone;
         }
     }
+}
+
+/// The line that is no frame and no step.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    error: &'a str,
 }

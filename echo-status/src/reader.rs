@@ -26,6 +26,10 @@ impl Lines {
     /// What `connect(2)` and `send(2)` list; `TimedOut`.
     pub fn ask(address: SocketAddr, request: Request, timeout: Duration) -> io::Result<Lines> {
         let mut socket = TcpStream::connect_timeout(&address, timeout)?;
+        if socket.local_addr()? == socket.peer_addr()? {
+            // The kernel can connect a socket to itself where nobody listens.
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
         socket.set_read_timeout(Some(timeout))?;
         socket.set_write_timeout(Some(timeout))?;
         socket.write_all(format!("{}\n", request.word()).as_bytes())?;

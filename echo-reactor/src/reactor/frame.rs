@@ -48,7 +48,7 @@ impl<K: Kernel> Reactor<K> {
                 },
                 ..self.account.tally.clone()
             },
-            last_second: None,
+            last_second: self.timing.as_ref().and_then(|timing| timing.last_second()),
             turns: Vec::new(),
         }
     }

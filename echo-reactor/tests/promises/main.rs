@@ -16,4 +16,5 @@ mod log_outlet;
 mod memory;
 mod protocol;
 mod start;
+mod status;
 mod system;

@@ -187,6 +187,33 @@ fn a_port_in_use() {
     );
 }
 
+/// The one line that is left where there is no log.
+#[test]
+fn a_server_that_cannot_start_says_why_whatever_the_log_level() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = other.local_addr().expect("an address").port();
+    for level in ["off", "echo_client=info"] {
+        let finished = run(&mut Setup::new().set("port", port).log_level(level).command());
+        assert_refused(&finished, 1, &["echo-reactor: Cannot listen on ", "in use", "SERVER_PORT"]);
+    }
+}
+
+#[test]
+fn a_status_port_in_use() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let status = other.local_addr().expect("an address");
+    let finished = run(&mut Setup::new().set("status", status).log_level("error").command());
+    let parts = ["ERROR ", "the status", "in use", &status.to_string(), "SERVER_STATUS"];
+    assert_refused(&finished, 1, &parts);
+}
+
+#[test]
+fn a_status_port_where_clients_are_served() {
+    let setup = Setup::new().set("port", 12345).set("status", "0.0.0.0:12345");
+    let parts = ["server: status: 0.0.0.0:12345 is where clients are served", "12346"];
+    assert_refused(&run(&mut setup.command()), 2, &parts);
+}
+
 #[test]
 fn an_address_of_another_machine() {
     // TEST-NET-3 (RFC 5737): no machine has it.

@@ -107,6 +107,7 @@ impl World {
         if self.turn.exhausted_at.is_none() {
             self.turn.learns(&result);
         }
+        self.seen.accept(&result);
         let id = result?;
         let now = self.turn.now;
         self.links[id].ledger.accepted(now);
@@ -142,6 +143,7 @@ impl World {
     pub(crate) fn watch(&mut self, id: usize, slot: usize) -> io::Result<()> {
         self.enter();
         self.check_slot(id, slot);
+        self.seen.registrations += 1;
         let fails = self.strikes(self.faults.watch_fails);
         let Link { tcp, ledger, .. } = &mut self.links[id];
         if fails {
@@ -166,6 +168,8 @@ impl World {
         }
         let result = self.try_read(id, buffer);
         self.note(|_| format!("read {id}: {result:?}"));
+        self.seen.read(&result);
+        self.links[id].ledger.saw("recv", buffer.len(), &result);
         self.turn.learns(&result);
         self.links[id].ledger.learns(&result);
         if result.is_err() {
@@ -200,7 +204,9 @@ impl World {
         let result = self.try_send(id, bytes.len(), leaves);
         self.note(|_| format!("send {id}, {} bytes, {leaves:?}: {result:?}", bytes.len()));
         self.turn.learns(&result);
+        self.seen.send(bytes.len(), &result);
         let Link { tcp, ledger, .. } = &mut self.links[id];
+        ledger.saw("send", bytes.len(), &result);
         ledger.learns(&result);
         if !matches!(result, Ok(count) if count == bytes.len()) {
             ledger.has_to_wait();
@@ -244,6 +250,8 @@ impl World {
         self.enter();
         let Link { tcp, ledger, .. } = &mut self.links[id];
         let result = tcp.end_output();
+        let moved = result.as_ref().map(|()| 0).map_err(|error| error.kind().into());
+        ledger.saw("shutdown", 0, &moved);
         self.turn.learns(&result);
         ledger.learns(&result);
         if result.is_ok() {
@@ -264,6 +272,7 @@ impl World {
         let now = self.turn.now;
         let Link { tcp, ledger, .. } = &mut self.links[id];
         ledger.closed(now);
+        self.seen.closes += 1;
         tcp.close(ledger.resets_on_close);
         self.turn.frees_slot();
     }

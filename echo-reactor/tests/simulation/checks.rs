@@ -122,11 +122,13 @@ impl Turn {
         self.exhausted_at = None;
     }
 
-    fn ends(&mut self, open: usize) {
+    fn ends(&mut self, open: usize, is_visited: bool) {
         let retries = self.exhausted_at.is_some();
         match self.cause {
             _ if self.progress => (self.empty, self.sleeps_in_vain) = (0, 0),
             Cause::Event => (self.empty, self.sleeps_in_vain) = (0, 0),
+            // A frame may be due that a slow watcher loses.
+            Cause::Due if is_visited => self.empty = 0,
             Cause::Due if retries => self.empty = 0,
             Cause::Due => (self.empty, self.sleeps_in_vain) = (0, self.sleeps_in_vain + 1),
             Cause::OwnMemory => self.empty += 1,
@@ -241,6 +243,8 @@ impl World {
             self.lines_left_out += count.expect(line);
             self.turn.progresses();
             self.count("lines left out");
+        } else if let Some(part) = line.strip_prefix("Report: ") {
+            self.check_report(part);
         } else if line == "Proceed to accept new connections" {
             assert!(self.listener != Listener::Closed, "untrue: {line}");
         } else if line == "Listener closed" {
@@ -378,7 +382,7 @@ impl World {
     pub(crate) fn check_turn(&mut self, timeout: Millis) {
         let open = self.open_count();
         assert!(open <= self.settings.connections_max, "{open} connections are too many");
-        self.turn.ends(open);
+        self.turn.ends(open, self.is_visited());
         self.check_length();
         // A share of the turn may have been spent, so that connections wait for the next turn. The
         // check of a deadline costs something too, which no call shows.
@@ -469,6 +473,7 @@ impl World {
             assert!(wakes_at <= drain.deadline, "sleeps beyond the drain deadline");
         }
         self.check_listener_asleep(wakes_at);
+        self.check_visitors_asleep(wakes_at);
     }
 
     fn check_nothing_to_do(&self, id: usize, link: &Link) {
@@ -503,6 +508,13 @@ impl World {
         assert!(self.listener == Listener::Closed, "the listener is open in the end");
         assert!(self.tally["listener closed"] == 1, "closing the listener is not logged once");
         assert!(self.open_count() == 0, "connections are open in the end");
+        self.check_last_frames(match exit {
+            Exit::Forced(_) => echo_status::Exit::Forced,
+            Exit::Drained if self.tally.contains_key("drain deadline") => {
+                echo_status::Exit::Deadline
+            }
+            Exit::Drained => echo_status::Exit::Drained,
+        });
         let (missing, left_out) = (self.lines_missing, self.lines_left_out);
         assert!(missing == left_out, "{missing} lines are missing, {left_out} were left out");
         let is_told = self.tally.contains_key("stopped");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use echo_reactor::kernel::Wakeup;
-use echo_reactor::source::{Readiness, Source};
+use echo_reactor::source::{Readiness, Source, WATCHERS};
 
 use crate::scenario::{Millis, NEVER};
 use crate::world::World;
@@ -12,6 +12,7 @@ impl World {
     /// Sleeps as epoll does, and says what has happened.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> (Vec<(Source, Readiness)>, Wakeup) {
         self.enter();
+        self.seen.waits += 1;
         self.turn.is_asleep = true;
         let (events, wakeup) = self.sleep(timeout);
         self.turn.is_asleep = false;
@@ -36,16 +37,22 @@ impl World {
             if is_interrupted || !events.is_empty() || self.signals_told {
                 self.note(|_| format!("events: {events:?}"));
                 self.turn.begins_with_event();
-                return (events, Wakeup { by_event: true, is_full: false });
+                return (events, self.wakeup(true));
             }
             if self.clock >= wakes_at {
                 self.turn.begins_by_itself(timeout);
-                return (events, Wakeup::default());
+                return (events, self.wakeup(false));
             }
             if !self.step() && !self.has_edges() {
                 self.pass_time(wakes_at);
             }
         }
+    }
+
+    fn wakeup(&mut self, by_event: bool) -> Wakeup {
+        let is_full = self.strikes(self.faults.full);
+        self.seen.full_waits += u64::from(is_full);
+        Wakeup { by_event, is_full }
     }
 
     /// Nothing can happen now: the clock goes on, or the last signal comes.
@@ -61,7 +68,8 @@ impl World {
     }
 
     fn has_edges(&self) -> bool {
-        self.listener_edge || self.signals_edge || self.links.iter().any(|link| link.tcp.has_edge())
+        let links_have = self.links.iter().any(|link| link.tcp.has_edge());
+        self.listener_edge || self.signals_edge || links_have || self.visitors_have_edges()
     }
 
     fn take_events(&mut self) -> Vec<(Source, Readiness)> {
@@ -88,20 +96,27 @@ impl World {
                 events.push((Source::Connection(slot), readiness));
             }
         }
+        let visitors_are_told = told_at_once || self.dice.bool();
+        events.extend(self.visitors_events(visitors_are_told));
         if self.strikes(self.faults.false_event) {
             self.count("false event");
             let event = self.false_event();
             events.push(event);
         }
         self.dice.shuffle(&mut events);
+        for (source, _) in &events {
+            self.seen.event(*source);
+        }
         events
     }
 
     fn false_event(&mut self) -> (Source, Readiness) {
         let readable = self.dice.bool();
         let readiness = Readiness { readable, read_on: readable && self.dice.bool() };
-        let source = match self.dice.u32(..6) {
+        let source = match self.dice.u32(..8) {
             0 => Source::Listener,
+            1 => Source::Status,
+            2 => Source::Watcher(self.dice.usize(..WATCHERS)),
             _ => Source::Connection(self.dice.usize(..self.links.len() + 2)),
         };
         (source, readiness)

@@ -22,7 +22,23 @@ pub(crate) struct SimulatedKernel(pub(crate) Rc<RefCell<World>>);
 
 pub(crate) struct SimulatedSocket {
     world: Rc<RefCell<World>>,
-    id: usize,
+    end: End,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+enum End {
+    Client(usize),
+    Visitor(usize),
+}
+
+impl End {
+    fn client(self) -> usize {
+        match self {
+            End::Client(id) => id,
+            End::Visitor(number) => panic!("visitor {number} is taken for a client"),
+        }
+    }
 }
 
 impl Kernel for SimulatedKernel {
@@ -54,20 +70,28 @@ impl Kernel for SimulatedKernel {
     }
 
     fn requests(&mut self, obey: impl FnMut(Request)) {
-        let signals = self.0.borrow_mut().take_signals();
-        signals.into_iter().map(Request::Leave).for_each(obey);
+        let mut world = self.0.borrow_mut();
+        let signals = world.take_signals();
+        let rate = world.faults.report;
+        let report = world.strikes(rate).then_some(Request::Report);
+        drop(world);
+        signals.into_iter().map(Request::Leave).chain(report).for_each(obey);
     }
 
     fn accept(&mut self) -> io::Result<(SimulatedSocket, Peer)> {
         let mut world = self.0.borrow_mut();
         let id = world.accept()?;
-        let socket = SimulatedSocket { world: Rc::clone(&self.0), id };
+        let socket = SimulatedSocket { world: Rc::clone(&self.0), end: End::Client(id) };
         Ok((socket, world.links[id].peer.address.into()))
     }
 
     fn watch(&mut self, socket: &mut SimulatedSocket, source: Source) -> io::Result<()> {
-        let Source::Connection(slot) = source else { panic!("{source:?} is no connection") };
-        self.0.borrow_mut().watch(socket.id, slot)
+        let mut world = self.0.borrow_mut();
+        match (source, socket.end) {
+            (Source::Connection(slot), End::Client(id)) => world.watch(id, slot),
+            (Source::Watcher(place), End::Visitor(number)) => world.watch_visitor(number, place),
+            _ => panic!("{source:?} is not for this socket"),
+        }
     }
 
     fn shut_queue(&mut self) {
@@ -82,29 +106,46 @@ impl Kernel for SimulatedKernel {
     }
 
     fn flush_log(&mut self) {}
+
+    fn accept_watcher(&mut self) -> io::Result<SimulatedSocket> {
+        let number = self.0.borrow_mut().accept_watcher()?;
+        Ok(SimulatedSocket { world: Rc::clone(&self.0), end: End::Visitor(number) })
+    }
+
+    fn watcher_left(&mut self) {
+        self.0.borrow_mut().watcher_left();
+    }
 }
 
 impl Socket for SimulatedSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.world.borrow_mut().read(self.id, buffer)
+        let mut world = self.world.borrow_mut();
+        match self.end {
+            End::Client(id) => world.read(id, buffer),
+            End::Visitor(number) => world.visitor_read(number, buffer),
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.world.borrow_mut().send(self.id, bytes, Leaves::AtOnce)
+        let mut world = self.world.borrow_mut();
+        match self.end {
+            End::Client(id) => world.send(id, bytes, Leaves::AtOnce),
+            End::Visitor(number) => world.visitor_send(number, bytes),
+        }
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.world.borrow_mut().send(self.id, bytes, Leaves::WithTheEnd)
+        self.world.borrow_mut().send(self.end.client(), bytes, Leaves::WithTheEnd)
     }
 
     fn end_output(&mut self) -> io::Result<()> {
-        self.world.borrow_mut().end_output(self.id)
+        self.world.borrow_mut().end_output(self.end.client())
     }
 
     fn is_all_sent(&self) -> bool {
         let mut world = self.world.borrow_mut();
         world.enter();
-        let Link { tcp, ledger, .. } = &mut world.links[self.id];
+        let Link { tcp, ledger, .. } = &mut world.links[self.end.client()];
         let is_all_sent = tcp.in_send_buffer() == 0;
         if is_all_sent {
             ledger.all_is_sent();
@@ -113,14 +154,18 @@ impl Socket for SimulatedSocket {
     }
 
     fn reset_on_close(&mut self) {
-        self.world.borrow_mut().links[self.id].ledger.resets_on_close = true;
+        self.world.borrow_mut().links[self.end.client()].ledger.resets_on_close = true;
     }
 }
 
 impl Drop for SimulatedSocket {
     fn drop(&mut self) {
         if !thread::panicking() {
-            self.world.borrow_mut().close(self.id);
+            let mut world = self.world.borrow_mut();
+            match self.end {
+                End::Client(id) => world.close(id),
+                End::Visitor(number) => world.close_visitor(number),
+            }
         }
     }
 }

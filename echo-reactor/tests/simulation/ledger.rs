@@ -8,6 +8,7 @@ use crate::oracle::Oracle;
 use crate::peer::Peer;
 use crate::scenario::{Millis, NEVER, Settings};
 use crate::tcp::Tcp;
+use crate::visitors::Seen;
 
 /// A connection lingers no longer than this.
 const LINGER_TIMEOUT: Millis = 5000;
@@ -99,6 +100,8 @@ pub(crate) struct Ledger {
     pub(crate) last_call: Call,
     /// For how many turns it has waited since an event told that there is something to read.
     pub(crate) waits_for_visit: Option<usize>,
+    /// The calls for it, as whoever follows it should see them.
+    pub(crate) calls: Vec<Seen>,
     /// Whether this turn has found that there is nothing more to read, or no room to send.
     pub(crate) blocked_in_turn: bool,
 }
@@ -123,6 +126,7 @@ impl Ledger {
             work_in_turn: 0,
             last_call: Call::Other,
             waits_for_visit: None,
+            calls: Vec::new(),
             blocked_in_turn: false,
         }
     }
@@ -150,6 +154,11 @@ impl Ledger {
         if !was_mid_message || self.oracle.messages > messages {
             self.message_began = now;
         }
+    }
+
+    pub(crate) fn saw(&mut self, name: &'static str, asked: usize, result: &io::Result<usize>) {
+        let got = result.as_ref().ok().map(|count| *count as u64);
+        self.calls.push((name, asked as u64, got));
     }
 
     /// A send took nothing, or a part.

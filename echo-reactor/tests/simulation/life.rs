@@ -61,7 +61,14 @@ fn run(world: &Rc<RefCell<World>>) {
     let kernel = SimulatedKernel(Rc::clone(world));
     let service = world.borrow().settings.service();
     let mut reactor = Reactor::new(kernel, service);
-    let exit = reactor.run();
+    reactor.begin();
+    let exit = loop {
+        let exit = reactor.turn();
+        world.borrow_mut().check_account(reactor.account());
+        if let Some(exit) = exit {
+            break exit;
+        }
+    };
     let mut world = world.borrow_mut();
     world.enter();
     world.check_exit(exit);

@@ -8,6 +8,7 @@
 //! cargo test --release --test simulation                   the first 40,000 seeds
 //! SEEDS=1000000 START=7 cargo test … -- --nocapture        a million from seed 7 on
 //! SEED=123 cargo test … -- --nocapture                     one life, told step by step
+//! SHORTEST=1 cargo test …                                  of the lives that fail, the shortest
 //! ```
 //!
 //! # Reading order
@@ -22,13 +23,16 @@
 //! | [`kernel`], [`calls`] | what the reactor can call, and what each call does |
 //! | [`epoll`] | how the reactor sleeps, and what wakes it |
 //! | [`oracle`] | what is owed for an input, by a second implementation |
+//! | [`visitors`] | who comes to the status port, and whether it is told the truth |
 //! | [`ledger`] | what is known of one connection |
 //! | [`checks`] | the promises |
+//! | [`account`] | what the kernel saw, and whether the reactor has counted it |
 //! | [`campaign`] | many lives, on all cores |
 //! | [`log_book`] | what the reactor has logged |
 
 use std::env;
 
+mod account;
 mod calls;
 mod campaign;
 mod checks;
@@ -42,6 +46,7 @@ mod outside;
 mod peer;
 mod scenario;
 mod tcp;
+mod visitors;
 mod world;
 
 /// A debug build is ten times slower, but it has the reactor's debug assertions.
@@ -53,7 +58,12 @@ fn every_life_keeps_every_promise() {
         return campaign::replay(seed);
     }
     let start = variable("START").unwrap_or(0);
-    campaign::run(start..start + variable("SEEDS").unwrap_or(SEEDS_BY_DEFAULT));
+    let seeds = start..start + variable("SEEDS").unwrap_or(SEEDS_BY_DEFAULT);
+    if variable("SHORTEST").is_some() {
+        campaign::tell_shortest(seeds);
+    } else {
+        campaign::run(seeds);
+    }
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -15,9 +15,12 @@ impl World {
     pub(crate) fn step(&mut self) -> bool {
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "the life does not end");
-        let count = self.links.len();
+        let links = self.links.len();
+        let count = links + self.lobby.visitors.len();
         let first = self.dice.usize(..count);
-        (first..first + count).any(|number| self.act(number % count))
+        (first..first + count).map(|number| number % count).any(|number| {
+            if number < links { self.act(number) } else { self.visitor_acts(number - links) }
+        })
     }
 
     fn act(&mut self, id: usize) -> bool {
@@ -139,7 +142,7 @@ impl World {
             let quit = quit.map_or(NEVER, |(at, _)| at);
             quit.min(link.next_write()).min(link.next_read()).min(link.next_transmit())
         });
-        times.fold(signal, Millis::min)
+        times.fold(signal.min(self.visitors_next_time()), Millis::min)
     }
 
     /// The process has left: the kernel delivers what it still has, and the peers finish.

@@ -11,6 +11,7 @@ use fastrand::Rng;
 
 use crate::peer::{Afterwards, Pace, Peer, Quit};
 use crate::tcp::Buffers;
+use crate::visitors::{Visitor, visitors};
 
 /// Simulated milliseconds.
 pub(crate) type Millis = u64;
@@ -73,6 +74,10 @@ pub(crate) struct Faults {
     pub(crate) no_room: u32,
     /// A send fails for lack of memory.
     pub(crate) send_fails: u32,
+    /// Somebody asks with a signal how the server is.
+    pub(crate) report: u32,
+    /// A sleep brings as many events as it may bring.
+    pub(crate) full: u32,
     /// A connection can't be watched.
     pub(crate) watch_fails: u32,
     /// A connection is gone when it is accepted.
@@ -110,6 +115,7 @@ pub(crate) struct Scenario {
     pub(crate) settings: Settings,
     pub(crate) faults: Faults,
     pub(crate) peers: Vec<(Peer, Buffers)>,
+    pub(crate) visitors: Vec<Visitor>,
     pub(crate) signals: Vec<(When, Signal)>,
 }
 
@@ -131,7 +137,8 @@ impl Scenario {
         }
         let faults = faults(dice);
         let signals = signals(dice, span);
-        Scenario { settings, faults, peers, signals }
+        let visitors = visitors(dice, span);
+        Scenario { settings, faults, peers, visitors, signals }
     }
 }
 
@@ -169,6 +176,8 @@ fn faults(dice: &mut Rng) -> Faults {
         short_send: rate(&[50, 300]),
         no_room: rate(&[10, 100]),
         send_fails: rate(&[0, 0, 5, 20]),
+        report: rate(&[0, 0, 2, 20]),
+        full: rate(&[0, 5, 50]),
         watch_fails: rate(&[0, 0, 20, 100]),
         accept_aborts: rate(&[50, 300]),
         exhaustion: rate(&[20, 100]),

@@ -273,6 +273,10 @@ impl Tcp {
         self.end_at_peer.filter(|_| self.taken == self.transmitted)
     }
 
+    pub(crate) fn has_bytes_to_take(&self) -> bool {
+        self.taken < self.transmitted
+    }
+
     pub(crate) fn can_take(&self) -> bool {
         self.taken < self.transmitted || self.end_at_peer.is_some()
     }

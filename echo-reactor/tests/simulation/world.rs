@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use echo_reactor::signals::Signal;
 use fastrand::Rng;
 
+use crate::account::Seen;
 use crate::checks::Turn;
 use crate::ledger::{Holder, Ledger, Link};
 use crate::log_book;
 use crate::scenario::{Faults, Millis, Scenario, Settings, When};
 use crate::tcp::Tcp;
+use crate::visitors::Lobby;
 
 /// How often something happened, by its name.
 pub(crate) type Tally = BTreeMap<&'static str, u64>;
@@ -69,6 +71,10 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) clock: Millis,
     pub(crate) links: Vec<Link>,
+    /// Those who come to the status port.
+    pub(crate) lobby: Lobby,
+    /// What the kernel saw, to be held against the reactor's own account.
+    pub(crate) seen: Seen,
     pub(crate) listener: Listener,
     pub(crate) queue: VecDeque<usize>,
     pub(crate) listener_edge: bool,
@@ -96,7 +102,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> World {
         let mut dice = Rng::with_seed(seed);
-        let Scenario { settings, faults, peers, signals } = Scenario::new(&mut dice);
+        let Scenario { settings, faults, peers, visitors, signals } = Scenario::new(&mut dice);
         let links = peers.into_iter().map(|(peer, buffers)| Link {
             tcp: Tcp::new(buffers, peer.urgent_at),
             peer,
@@ -106,6 +112,8 @@ impl World {
             dice,
             clock: 0,
             links: links.collect(),
+            lobby: Lobby::new(visitors),
+            seen: Seen::default(),
             listener: Listener::Open,
             queue: VecDeque::new(),
             listener_edge: false,
@@ -163,10 +171,7 @@ impl World {
     pub(crate) fn enter(&mut self) {
         self.calls += 1;
         self.check_call();
-        for line in log_book::take() {
-            self.note(|_| format!("log: {line}"));
-            self.check_line(&line);
-        }
+        self.read_log();
         if self.strikes(self.faults.time_passes) {
             self.clock += self.dice.u64(1..20);
         }
@@ -180,6 +185,14 @@ impl World {
             }
         }
         self.raise_signals();
+    }
+
+    /// Checks the lines that were logged since.
+    pub(crate) fn read_log(&mut self) {
+        for line in log_book::take() {
+            self.note(|_| format!("log: {line}"));
+            self.check_line(&line);
+        }
     }
 
     pub(crate) fn raise_signals(&mut self) {

@@ -72,6 +72,8 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let oneshot = |peer| Peer { only: Some(Mode::Oneshot), ..peer };
     let logging = |peer| Peer { logs: true, ..oneshot(peer) };
     let bytes = |peer| Peer { only: Some(Mode::Bytes), ..peer };
+    // What a thread has spent is known as long as it lives: here, as long as its connection.
+    let lines = |peer| Peer { only: Some(Mode::Lines), ..peer };
     vec![
         reactor(REACTOR),
         logging(reactor("echo-reactor-info")),
@@ -82,6 +84,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
         program("tokio", "tokio-echo", None),
         program("libuv", "libuv-echo", None),
         program("go", "go-echo", None),
+        lines(program("threads", "threads-echo", None)),
         script("uvloop", "asyncio_echo.py", Some("uvloop")),
         script("asyncio", "asyncio_echo.py", None),
         oneshot(script("python-blocking", "blocking_echo.py", None)),

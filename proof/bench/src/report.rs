@@ -11,13 +11,19 @@ use crate::results::{Calls, Results};
 const BEGIN: &str = "<!-- Written by make bench. -->\n";
 const END: &str = "<!-- End of what make bench wrote. -->\n";
 
+/// In English and in Spanish.
+const READMES: [&str; 2] = ["README.md", "README.es.md"];
+
 /// Stands where nothing was measured.
 const NOTHING: &str = "–";
 
 /// Puts the tables into the documents of the project, between two marks.
 pub(crate) fn write_documents(results: &Results) -> io::Result<()> {
     write_between_marks(Path::new("docs/performance.md"), &all(results))?;
-    write_between_marks(Path::new("README.md"), &in_short(results))
+    for readme in READMES {
+        write_between_marks(Path::new(readme), &in_short(results))?;
+    }
+    Ok(())
 }
 
 fn write_between_marks(path: &Path, text: &str) -> io::Result<()> {
@@ -196,9 +202,9 @@ mod tests {
     fn the_documents_show_the_committed_results() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let results = Results::read(&root.join("docs/performance/results.tsv")).unwrap();
-        for (document, text) in
-            [("README.md", in_short(&results)), ("docs/performance.md", all(&results))]
-        {
+        let (all, in_short) = (all(&results), in_short(&results));
+        let readmes = READMES.map(|readme| (readme, &in_short));
+        for (document, text) in readmes.into_iter().chain([("docs/performance.md", &all)]) {
             let document = fs::read_to_string(root.join(document)).unwrap();
             assert!(document.contains(&format!("{BEGIN}{text}{END}")), "make bench writes it");
         }

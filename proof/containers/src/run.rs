@@ -16,8 +16,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Variables whose names begin like this would change what a script does.
-const SETTINGS: [&str; 8] =
-    ["SERVER_", "CLI_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
+const SETTINGS: [&str; 9] =
+    ["SERVER_", "CLI_", "SCOPE_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
 
 /// The root of the checkout that is tested.
 pub fn checkout() -> &'static Path {
@@ -42,8 +42,13 @@ pub fn command(program: impl AsRef<Path>) -> Command {
 
 /// The command `docker/NAME.sh`.
 pub fn script(name: &str, arguments: &[&str]) -> Command {
-    let mut command = command(checkout().join(format!("docker/{name}.sh")));
-    command.args(arguments);
+    script_of(checkout(), name, arguments)
+}
+
+/// The same of another checkout. Like make, this needs no execute bit, which a clone may have lost.
+pub fn script_of(checkout: &Path, name: &str, arguments: &[&str]) -> Command {
+    let mut command = command("sh");
+    command.arg(checkout.join(format!("docker/{name}.sh"))).args(arguments);
     command
 }
 

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{Read, Write, stderr};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::child::OwnedChild;
+use crate::skip;
 use crate::wait::PATIENCE;
 
 /// A program of the package that is tested: cargo has built it beside the directory of the tests.
@@ -23,10 +24,21 @@ pub fn build(package: &str) -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["build", "--quiet", "--locked", "--package", package]);
     cargo.args(directory.ends_with("release").then_some("--release"));
+    cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.arg("--target-dir").arg(directory.parent().expect("it lies in target"));
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-    assert!(built.is_ok_and(|status| status.success()), "{package} can't be built");
-    program(package)
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stderr(Stdio::inherit());
+    match cargo.output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{package} can't be built");
+            let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+            // Whatever target cargo's configuration names.
+            let program = messages.rsplit_once("\"executable\":\"").expect("a program").1;
+            PathBuf::from(program.split('"').next().expect("the end of a string"))
+        }
+        // Without cargo, `make test` has had it built beside the tests.
+        Err(error) if error.kind() == ErrorKind::NotFound => program(package),
+        Err(error) => panic!("cargo cannot start: {error}"),
+    }
 }
 
 /// Where the build has put the programs: tests lie in its `deps`.
@@ -35,12 +47,12 @@ fn build_directory() -> PathBuf {
     test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps").to_owned()
 }
 
-/// A command in an environment without settings of server or client.
+/// A command in an environment without settings of the programs.
 pub fn without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let is_setting = |name: &str| {
-            let prefixes = ["SERVER_", "CLI_", "LOG_"];
+            let prefixes = ["SERVER_", "CLI_", "SCOPE_", "LOG_"];
             name == "RUST_LOG" || prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
         if name.to_str().is_some_and(is_setting) {
@@ -86,9 +98,7 @@ pub fn is_available(command: &[&str]) -> bool {
     let trial = trial.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let works = trial.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !works {
-        // Not eprintln!, which is shown for failed tests only.
-        let command = command.join(" ");
-        let _ = writeln!(stderr(), "skipped: no {program} ({command} does not work)");
+        skip::say(&format!("no {program}"), &format!(": {} does not work", command.join(" ")));
     }
     works
 }

@@ -74,6 +74,11 @@ impl Peer {
         wait::until_some("a connection", || listener.accept().ok()).0.into()
     }
 
+    /// This end's address.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("an address")
+    }
+
     /// This end's address, as a log shows it.
     pub fn name(&self) -> String {
         name(self.socket.local_addr())
@@ -144,6 +149,20 @@ impl Peer {
         let mut line = String::new();
         BufReader::new(&self.socket).read_line(&mut line).expect("a line of text");
         line
+    }
+
+    /// Reads up to the first `byte`, and that too. What has arrived behind it stays where it is.
+    pub fn read_until(&mut self, byte: u8) -> Vec<u8> {
+        let (mut bytes, mut part) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            let arrived = self.socket.peek(&mut part).expect("bytes");
+            assert!(arrived > 0, "the end came before {}", byte.escape_ascii());
+            let end = part[..arrived].iter().position(|other| *other == byte);
+            bytes.extend(self.read(end.map_or(arrived, |place| place + 1)));
+            if end.is_some() {
+                return bytes;
+            }
+        }
     }
 
     /// Reads what comes as long as `condition` holds.

@@ -77,6 +77,25 @@ pub fn processor_time(pid: Pid) -> io::Result<Duration> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
+/// How often the threads of the process have given up a processor, or had to. Those of threads that have ended do not
+/// count.
+pub fn context_switches(pid: Pid) -> io::Result<u64> {
+    let texts = of_threads(pid, "status")?;
+    let counts = texts.iter().map(|text| switches(text).ok_or_else(|| strange("status")));
+    counts.sum()
+}
+
+/// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
+fn switches(status: &str) -> Option<u64> {
+    let lines = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+    let counts: Option<Vec<u64>> = lines.map(|(_, count)| count.trim().parse().ok()).collect();
+    counts.filter(|counts| counts.len() == 2).map(|counts| counts.iter().sum())
+}
+
+pub fn threads(pid: Pid) -> io::Result<usize> {
+    Ok(of_threads(pid, "comm")?.len())
+}
+
 /// The memory that the process occupies, in bytes.
 pub fn resident_bytes(pid: Pid) -> io::Result<u64> {
     kibibytes("Rss:", &read(pid, "smaps_rollup")?)
@@ -221,6 +240,13 @@ mod tests {
         let text = "00400000-7fff rollup\nRss:                1604 kB\nPss:  1 kB\n";
         assert_eq!(kibibytes("Rss:", text).unwrap(), 1604 * 1024);
         assert!(kibibytes("Rss:", "Rss: many").is_err());
+    }
+
+    #[test]
+    fn switches_of_both_kinds_count() {
+        let text = "Threads:\t1\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t5\n";
+        assert_eq!(switches(text), Some(155));
+        assert_eq!(switches("voluntary_ctxt_switches:\t150\n"), None);
     }
 
     #[test]

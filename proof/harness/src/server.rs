@@ -1,6 +1,7 @@
 //! The server that a test starts.
 
 use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,6 +35,11 @@ impl Setup {
     /// Sets a setting of the section `server`.
     pub fn set(self, key: &str, value: impl Display) -> Setup {
         self.variable(&format!("SERVER_{}", key.to_uppercase()), value.to_string())
+    }
+
+    /// Has a status port, which the kernel chooses.
+    pub fn with_status(self) -> Setup {
+        self.set("status", "127.0.0.1:0")
     }
 
     /// Sets no limit to the messages of a connection.
@@ -85,6 +91,13 @@ impl Setup {
         Server { process, port }
     }
 
+    /// The same with a log at any level.
+    pub fn start_terse(self) -> Server {
+        let process = Process::start(&mut self.command());
+        let port = sockets::wait_for_listener(process.pid());
+        Server { process, port }
+    }
+
     /// Starts the server with a log that goes elsewhere.
     pub fn start_with_log(self, log: impl Into<Stdio>) -> Server {
         let process = Process::start_with_log(self.command(), log);
@@ -112,6 +125,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Where the status port is. The log has to be at level info or finer.
+    pub fn status(&self) -> SocketAddr {
+        let port = port_in(&self.log().wait_for("Status port on "));
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+
     /// Waits until the server has ended by itself.
     pub fn wait(self) -> Ended {
         self.process.wait()
