@@ -49,8 +49,8 @@ pub mod follow;
 pub mod history;
 pub mod http;
 pub mod log_events;
-pub mod once;
 pub mod metrics;
+pub mod once;
 pub mod places;
 #[cfg(test)]
 mod sample;

@@ -42,7 +42,9 @@ pub fn look(servers: &Servers) -> Look {
     rows.extend(thread::scope(|scope| {
         let ask = |address| scope.spawn(move || ask(address));
         let asking: Vec<_> = asked.iter().copied().map(ask).collect();
-        let told = asking.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let told = asking
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         let row = |(address, told): (&SocketAddr, _)| Row { name: address.to_string(), told };
         asked.iter().zip(told).map(row).collect::<Vec<Row>>()
     }));
