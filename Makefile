@@ -4,7 +4,7 @@
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale watch demo stack-up stack-status stack-watch stack-scale stack-update stack-down \
         lesson break check-exercise first-solution test test-guide test-containers test-swarm \
-        simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        simulate drill soak fuzz mutants coverage deny bench-setup bench bench-swarm clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -129,6 +129,9 @@ bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 
 bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another build (AGAINST=path)
 	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)")
+
+bench-swarm: build ## Measure one, two and three replicas on a Swarm of this machine (needs root and dockerd)
+	@cargo run --quiet --locked --package echo-swarm
 
 # The programs are for Linux and need Rust; this says so in one line where something is missing.
 cargo:
