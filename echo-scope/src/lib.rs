@@ -11,7 +11,7 @@
 //! 3. [`watch`]: looks up names and reads what servers tell
 //! 4. [`board`]: what is known of all servers; [`history`]: what one has told
 //! 5. [`site`]: listens for browsers; [`http`]: a request and a response
-//! 6. [`events`], [`follow`], [`metrics`], [`files`]: what a browser or Prometheus gets
+//! 6. [`page`], [`events`], [`follow`], [`metrics`]: what a browser or Prometheus gets
 //! 7. [`once`]: one look at all servers, as text
 //! 8. [`log_events`]: every line that the program can print
 //!
@@ -23,13 +23,13 @@
 //!
 //! ```text
 //! supervisor: board, config, log_events, site, threads, watch
-//! site: board, events, files, follow, http, log_events, metrics, places, threads
+//! site: board, events, follow, http, log_events, metrics, page, places, threads
 //! follow: http, watch
 //! once: config, watch
 //! watch: board, config, log_events, threads
 //! events: board, http
 //! metrics: board
-//! files: http
+//! page: http
 //! board: history
 //! history:
 //! config:
@@ -44,13 +44,13 @@
 pub mod board;
 pub mod config;
 pub mod events;
-pub mod files;
 pub mod follow;
 pub mod history;
 pub mod http;
 pub mod log_events;
 pub mod metrics;
 pub mod once;
+pub mod page;
 pub mod places;
 #[cfg(test)]
 mod sample;
