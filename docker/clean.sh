@@ -8,7 +8,7 @@ set -eu
 # Those of a stack have what they were made from in their tag, and may have the name of a registry before it.
 stack_images() {
     docker image ls --filter "label=$sources_label" --format '{{.Repository}}:{{.Tag}}' |
-        grep -E "(^|/)echo-(reactor|client):$ECHO_PREFIX[0-9]+-[0-9]+\$" || true
+        grep -E "(^|/)echo-(reactor|client):${ECHO_PREFIX}[0-9]+-[0-9]+\$" || true
 }
 
 if engine_answers; then
