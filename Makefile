@@ -53,20 +53,14 @@ first-solution: ## Build the image of a beginner's server, to see check-exercise
 
 ##@ Change
 
-build: cargo ## Build both programs on this machine (needs Rust)
-	@cargo build --release --locked --package echo-reactor --package echo-client --target-dir target
+build: ## Build both programs on this machine (needs Rust)
+	@sh docker/build.sh
 
 docker-image: ## Build both images
 	@sh docker/build-images.sh
 
-test: cargo ## Test everything: format, lints, units, programs, scripts, containers
-	@cargo fmt --version >/dev/null
-	@cargo fmt --all --check || { echo 'error: not formatted: cargo fmt --all' >&2; exit 1; }
-	@cargo clippy --workspace --all-targets --locked -- $(if $(STRICT),-D warnings)
-	@cargo test --workspace --locked
-	@cargo test --release --locked --package echo-reactor --test simulation --test turns
-	@$(MAKE) test-guide
-	@$(MAKE) test-containers
+test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)
+	@sh docker/test.sh
 
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
@@ -92,16 +86,16 @@ soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 	@target/release/echo-soak --minutes "$${MINUTES:-10}"
 
 fuzz: cargo ## Feed random files, variables and messages to the parsers: make fuzz SECONDS=60
-	@proof/tools/fuzz.sh "$(or $(SECONDS),60)"
+	@sh proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
 mutants: cargo ## Break the programs in 500 ways: do the tests notice? (needs cargo-mutants, nextest)
-	@proof/tools/mutants.sh
+	@sh proof/tools/mutants.sh
 
 coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)
-	@proof/tools/coverage.sh
+	@sh proof/tools/coverage.sh
 
 deny: cargo ## Check licences, sources and known faults of all packages (needs cargo-deny)
-	@proof/tools/deny.sh
+	@sh proof/tools/deny.sh
 
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Usage: clean.sh
-# Removes what the build makes: cargo's output, the images, and the layers they were built from.
+# Removes what the build makes: cargo's output, the images, the layers they were built from, and the packages that the
+# builder's image has downloaded.
 set -eu
 . "$(dirname "$0")/environment.sh"
 
@@ -12,6 +13,7 @@ if engine_answers; then
         ! have_image "$image" || docker image rm "$image" >/dev/null
     done
     docker image prune --force --filter label=project=echo-reactor >/dev/null
+    docker volume rm --force "$cargo_cache" >/dev/null
 fi
 rm -rf "$root/target"
 say 'Clean: no build output, no image of the project'

@@ -19,6 +19,8 @@ cargo build --release --locked --package echo-reactor --package echo-client --ta
 cargo=$!
 wait "$cargo"
 for program in echo-reactor echo-client; do
+    # An older one may be running, or be a second name of one of cargo's files.
+    rm -f "$1/$program"
     cp "target/$target/release/$program" "$1/"
     # Whatever the umask is: the containers' user runs them.
     chmod 755 "$1/$program"

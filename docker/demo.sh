@@ -79,7 +79,7 @@ expect_success() {
 }
 
 cd "$root"
-on_linux || fail "the programs are for Linux, not for $(uname -s): in containers they run here too: make docker-compose-up"
+refuse_other_systems
 if [ ! -x "$programs/echo-reactor" ] || [ ! -x "$programs/echo-client" ]; then
     fail 'the programs are not built yet: make build'
 fi

@@ -49,11 +49,10 @@ advice() {
             fi
             ;;
         *WSL*) say 'switch on the WSL integration for this distribution in the settings of Docker Desktop' ;;
-        *context*) say 'docker context ls shows those there are; docker context use default' ;;
+        *'context "'* | *'context not found'*) say 'docker context ls shows those there are; docker context use default' ;;
         *x509* | *.pem* | *certificate* | *[Tt][Ll][Ss]* | *HTTPS*) say 'see DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH' ;;
         *'API version'* | *'client version'*) say 'unset DOCKER_API_VERSION, or update Docker' ;;
         *'no space left'*) say 'the disk of the engine is full: docker system df shows with what' ;;
-        *toomanyrequests* | *'rate limit'*) say 'wait, or log in: docker login' ;;
         *) how_to_start ;;
     esac
 }
@@ -118,4 +117,14 @@ pull_image() {
     else
         bounded "${PULL_TIMEOUT:-300}" docker pull --quiet "$1" >/dev/null 2>"$scratch/output"
     fi
+}
+
+# how_to_pull IMAGE: what helps after pull_image has failed.
+how_to_pull() {
+    case $(reason) in
+        *toomanyrequests* | *'rate limit'*) how='wait, or log in (docker login)' ;;
+        *'no space left'*) how='make room on the disk of the engine (docker system df shows what fills it)' ;;
+        *) how='connect this machine' ;;
+    esac
+    say "$how, then: docker pull $1"
 }

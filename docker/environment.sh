@@ -18,10 +18,12 @@ case ${ECHO_CONFIG-} in
 esac
 export ECHO_PREFIX ECHO_CONFIG
 
-# What the user's other projects may want of Compose.
+# What the user's other projects may want of Compose and Docker.
 for variable in $(env | sed -n 's/^\(COMPOSE_[A-Z_]*\)=.*/\1/p'); do
     unset "$variable"
 done
+# The programs are built for the machine that they run on.
+unset DOCKER_DEFAULT_PLATFORM
 
 project=${ECHO_PREFIX}echo-reactor
 server=${ECHO_PREFIX}server
@@ -140,7 +142,7 @@ throwaway() {
 }
 
 remove_throwaways() {
-    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" >/dev/null 2>&1 || true
+    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
 }
 
 # define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
@@ -165,7 +167,7 @@ bring_up() {
     start_all
     undo=if_interrupted
     verify
-    say "The server and $clients clients are up"
+    say "The server and $(number "$clients" client) are up"
     undo=
 }
 
@@ -194,7 +196,7 @@ replace_outdated() {
         surveyed 1 | grep -vxF -f "$scratch/attached"
     } | sort -u)
     [ -n "$outdated" ] || return 0
-    say "Replacing $(count "$outdated") containers that are out of date"
+    say "Replacing $(number "$(count "$outdated")" container), out of date"
     stop_and_remove "$outdated"
 }
 
@@ -202,7 +204,7 @@ remove_surplus() {
     survey
     surplus=$(surveyed "match(\$1, /client[0-9]+\$/) && substr(\$1, RSTART + 6) + 0 > $clients")
     [ -n "$surplus" ] || return 0
-    say "Stopping $(count "$surplus") clients"
+    say "Stopping $(number "$(count "$surplus")" client)"
     stop_and_remove "$surplus"
 }
 
@@ -296,11 +298,11 @@ all_have_settled() {
 complain() {
     IFS=$tab read -r name id state rest || return 0
     case $state in
-        created) what='was created, but never started' ;;
-        exited | dead) what='has ended' ;;
-        *) what="is $state" ;;
+        created) what='was created, but never started, exit code' ;;
+        exited | dead) what='has ended, exit code' ;;
+        *) what="is $state, exit code" ;;
     esac
-    fail "$name $what, exit code $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
+    fail "$name $what $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
 }
 
 # The last line of its log, or what the engine says of it.
@@ -314,7 +316,7 @@ take_down() {
     survey
     number=$(surveyed 1 | wc -l)
     if [ "$number" -gt 0 ]; then
-        say "Stopping $((number)) containers"
+        say "Stopping $(number "$((number))" container)"
         # The clients first: so none of them misses its server.
         stop_containers "$(surveyed '$1 != server')"
         stop_containers "$(surveyed '$1 == server')"

@@ -3,6 +3,8 @@
 
 builder=rust:1.95-slim-bookworm
 programs='echo-reactor echo-client'
+# The volume in which the builder's image keeps the packages that it has downloaded, when it compiles tests.
+cargo_cache=echo-reactor-cargo
 
 # The sum of all that the images are made from. A label carries it into the images, and from there into containers.
 sources_label=echo-reactor.sources
@@ -39,6 +41,8 @@ build_images() {
             fail "the images were not built: $(reason)"
     fi
     for program in $programs; do
+        [ "$(sources_of_image "$program")" = "$sources" ] ||
+            fail "the engine did not get $(image_of "$program") from its builder: docker buildx use default"
         docker image inspect --format '{{.Size}}' "$(image_of "$program")" |
             awk -v name="$(image_of "$program")" '{ printf "%s is ready, %.2f MB\n", name, $1 / 1000000 }'
     done
@@ -46,7 +50,7 @@ build_images() {
 
 # The programs, and a Dockerfile of the final stages alone, which takes them from the folder that it is in.
 compile_on_host() {
-    remedy="connect this machine, then: docker pull $builder"
+    remedy=$(how_to_pull "$builder")
     on_linux || fail "containers cannot run programs that $(uname -s) builds: $remedy"
     need_cargo ", or $remedy"
     mkdir "$scratch/programs"

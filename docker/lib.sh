@@ -22,6 +22,11 @@ fail() {
     exit 1
 }
 
+# number COUNT NOUN: "1 client", "2 clients".
+number() {
+    if [ "$1" -eq 1 ]; then say "1 $2"; else say "$1 ${2}s"; fi
+}
+
 have() {
     command -v "$1" >/dev/null 2>&1
 }
@@ -112,11 +117,47 @@ on_linux() {
     [ "$(uname -s)" = Linux ]
 }
 
+refuse_other_systems() {
+    on_linux || fail "the programs are for Linux, not for $(uname -s): in containers they run here too: make docker-compose-up"
+}
+
+# The oldest is the one that Cargo.toml names.
+rust_oldest=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$root/Cargo.toml")
+how_to_install_rust="install Rust 1.$rust_oldest or later (https://rustup.rs)"
+
+# Says why cargo cannot build the programs here; nothing if it can.
+rust_lacks() {
+    if ! have cargo || ! have rustc; then
+        say 'cargo is not installed'
+    elif ! quietly cargo --version || ! quietly rustc --version; then
+        say "cargo does not run ($(reason))"
+    else
+        read -r _ release _ <"$scratch/output"
+        case $release in
+            1.*)
+                minor=${release#1.}
+                [ "${minor%%.*}" -ge "$rust_oldest" ] || say "Rust $release is too old"
+                ;;
+        esac
+    fi
+}
+
+# need_cargo [REMEDY]: the remedy is what helps beside Rust.
 need_cargo() {
-    have cargo || fail "cargo is not installed: install Rust 1.88 or later (https://rustup.rs)${1-}"
+    lack=$(rust_lacks)
+    [ -z "$lack" ] || fail "$lack: $how_to_install_rust${1-}"
+    refuse_colon "${1-}"
+}
+
+refuse_colon() {
     case $root in
         *:*) fail "cargo cannot build in a folder with a colon in its path: rename $root${1-}" ;;
     esac
+}
+
+need_rust_on_linux() {
+    refuse_other_systems
+    need_cargo '; to run in containers Docker is enough: make docker-compose-up'
 }
 
 # wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds.
@@ -142,7 +183,7 @@ reason() {
         { last = $0 }
         tolower($0) ~ /error|denied|cannot|could not|unable|no space/ { why = $0 }
         END { print why ? why : last ? last : "it does not say why" }' |
-        sed 's/^\(ERROR\|docker\): *//'
+        sed -e 's/^ERROR: *//' -e 's/^docker: *//'
 }
 
 # take_lock NAME: another command on the same waits until this one has ended. A folder is made in one step, everywhere.

@@ -9,9 +9,10 @@ registry_image=busybox:1.36.1
 applets='sh nc timeout cat cmp head printf seq sleep tr'
 
 from_debian() {
+    remedy=$(how_to_pull "$registry_image")
     say "The image $registry_image cannot be pulled ($(reason)): taking Debian's busybox-static instead"
     if ! have apt-get || ! have dpkg-deb; then
-        fail "no apt-get here to fetch busybox-static: connect this machine, then: docker pull $registry_image"
+        fail "no apt-get here to fetch busybox-static: $remedy"
     fi
     cd "$scratch"
     quietly bounded 120 apt-get download busybox-static ||

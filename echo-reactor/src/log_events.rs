@@ -112,11 +112,12 @@ pub fn bytes_received(peer: Peer, peer_text: &str, bytes: &[u8]) {
 
 /// More messages came in a second than are logged one by one.
 pub fn message_lines_left_out(count: u64, lines_per_second: u32) {
-    let plural = if count == 1 { " was" } else { "s were" };
+    let lines = if count == 1 { " was" } else { "s were" };
+    let messages = if lines_per_second == 1 { "" } else { "s" };
     warn!(
         event = "message_lines_left_out", count, lines_per_second;
-        "{count} log line{plural} left out: more than {lines_per_second} messages in a second \
-         (log.message_lines_per_second)"
+        "{count} log line{lines} left out: more than {lines_per_second} message{messages} in a \
+         second (log.message_lines_per_second)"
     );
 }
 
@@ -222,8 +223,15 @@ pub fn stopped() {
     info!(event = "stopped"; "All sockets closed, server stopped");
 }
 
-/// The last line of a process that could not start, because its status port can't be had.
-pub fn cannot_listen_for_watchers(address: SocketAddr, cause: &io::Error) {
+/// Whether the last line of a process that could not start is logged.
+#[must_use]
+pub fn errors_are_logged() -> bool {
+    log_enabled!(Level::Error)
+}
+
+/// The last line of a process that could not start, because its status port can't be had. Returns its text.
+#[must_use = "where the log is off, stderr has to tell it"]
+pub fn cannot_listen_for_watchers(address: SocketAddr, cause: &io::Error) -> String {
     let remedy = match cause.kind() {
         ErrorKind::AddrInUse => "stop what listens there, or set server.status or SERVER_STATUS",
         ErrorKind::AddrNotAvailable => {
@@ -234,14 +242,14 @@ pub fn cannot_listen_for_watchers(address: SocketAddr, cause: &io::Error) {
         }
         _ => "set server.status or SERVER_STATUS, off for none",
     };
-    error!(
-        event = "cannot_listen_for_watchers", address:%, error:% = cause, remedy;
-        "Cannot tell the status on {address}: {cause}; {remedy}"
-    );
+    let text = format!("Cannot tell the status on {address}: {cause}; {remedy}");
+    error!(event = "cannot_listen_for_watchers", address:%, error:% = cause, remedy; "{text}");
+    text
 }
 
-/// The last line of a process that could not start.
-pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
+/// The last line of a process that could not start. Returns its text.
+#[must_use = "where the log is off, stderr has to tell it"]
+pub fn cannot_listen(address: SocketAddr, cause: &io::Error) -> String {
     let remedy = match cause.kind() {
         ErrorKind::AddrInUse => "stop what listens there, or set server.port or SERVER_PORT",
         ErrorKind::AddrNotAvailable => {
@@ -252,8 +260,7 @@ pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
         }
         _ => "set server.ip and server.port, or SERVER_IP and SERVER_PORT",
     };
-    error!(
-        event = "cannot_listen", address:%, error:% = cause, remedy;
-        "Cannot listen on {address}: {cause}; {remedy}"
-    );
+    let text = format!("Cannot listen on {address}: {cause}; {remedy}");
+    error!(event = "cannot_listen", address:%, error:% = cause, remedy; "{text}");
+    text
 }

@@ -1,5 +1,6 @@
 //! Settings, logger, listener, reactor, exit code; everything else is in the library.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::panic;
 use std::process::ExitCode;
@@ -74,18 +75,14 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     descriptors::make_room(service.connections_max);
     let address = match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => address,
-        Err(error) => {
-            log_events::cannot_listen(config.address(), &error);
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(log_events::cannot_listen(config.address(), &error)),
     };
     log_events::listening(address);
     if let Some(status) = config.status() {
         match linux.listen_for_watchers(status) {
             Ok(address) => log_events::listening_for_watchers(address),
             Err(error) => {
-                log_events::cannot_listen_for_watchers(status, &error);
-                return ExitCode::FAILURE;
+                return cannot_start(log_events::cannot_listen_for_watchers(status, &error));
             }
         }
     }
@@ -93,6 +90,14 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
         Exit::Drained => ExitCode::SUCCESS,
         Exit::Forced(signal) => ExitCode::from(signal.exit_code()),
     }
+}
+
+/// The log has told the reason. Where it is off, stderr tells it all the same.
+fn cannot_start(reason: String) -> ExitCode {
+    if log_events::errors_are_logged() {
+        return ExitCode::FAILURE;
+    }
+    fail(&PROGRAM, &*Box::<dyn Error>::from(reason))
 }
 
 /// Who the server is, for those who watch it.

@@ -39,8 +39,8 @@ fn log_every_event() {
     log_events::lines_dropped(5);
     log_events::report("turns: 1");
     log_events::stopped();
-    log_events::cannot_listen(address, &error);
-    log_events::cannot_listen_for_watchers(address, &error);
+    let _ = log_events::cannot_listen(address, &error);
+    let _ = log_events::cannot_listen_for_watchers(address, &error);
 }
 
 fn expected() -> Vec<Value> {

@@ -4,6 +4,7 @@ use std::net::{Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use echo_harness::process::Process;
+use echo_harness::skip;
 
 use crate::client::{client_of, echo, listen, receive, start};
 
@@ -104,7 +105,7 @@ fn the_wait_between_messages_is_as_long_as_configured() {
 #[test]
 fn a_server_on_ipv6() {
     let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
-        println!("skipped: no IPv6 here");
+        skip::say("no IPv6", "");
         return;
     };
     let client = start(&listener.local_addr().expect("an address"), &["loop_amount: 1"]);

@@ -109,7 +109,7 @@ fn what_is_left_out_is_said_within_a_second_and_at_the_exit() {
     let mut peer = Peer::connect(server.port);
     let begun = Instant::now();
     peer.assert_echoes("1\n2\n3\n");
-    server.log().wait_for("WARN     2 log lines were left out: more than 1 messages in a second");
+    server.log().wait_for("WARN     2 log lines were left out: more than 1 message in a second");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     peer.assert_echoes("4\n5\n");
     let ended = server.terminate();

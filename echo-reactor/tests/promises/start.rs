@@ -187,6 +187,17 @@ fn a_port_in_use() {
     );
 }
 
+/// The one line that is left where there is no log.
+#[test]
+fn a_server_that_cannot_start_says_why_whatever_the_log_level() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = other.local_addr().expect("an address").port();
+    for level in ["off", "echo_client=info"] {
+        let finished = run(&mut Setup::new().set("port", port).log_level(level).command());
+        assert_refused(&finished, 1, &["echo-reactor: Cannot listen on ", "in use", "SERVER_PORT"]);
+    }
+}
+
 #[test]
 fn an_address_of_another_machine() {
     // TEST-NET-3 (RFC 5737): no machine has it.

@@ -91,8 +91,8 @@ impl Environment {
     }
 
     /// Starts `docker/NAME.sh` in a process group of its own, with a pipe as its output.
-    pub fn start_script(&self, name: &str) -> OwnedChild {
-        let mut script = script(name, &[]);
+    pub fn start_script(&self, name: &str, arguments: &[&str]) -> OwnedChild {
+        let mut script = script(name, arguments);
         OwnedChild::spawn(self.prepare(script.stdout(Stdio::piped()))).expect("a script can start")
     }
 
@@ -105,7 +105,7 @@ impl Environment {
     pub fn another_checkout(&self, name: &str) -> PathBuf {
         let path = self.directory().join(name);
         let copy =
-            "mkdir \"$1\" && cp -R .dockerignore Cargo.* config.yaml docker echo-* proof \"$1\" &&
+            "mkdir \"$1\" && cp -R .dockerignore Cargo.* Makefile config.yaml docker echo-* proof \"$1\" &&
             rm -rf \"$1\"/docker/.*.lock \"$1\"/docker/*scaled.yaml";
         let mut copy_all = command("sh");
         copy_all.args(["-c", copy, "copy"]).arg(&path).current_dir(checkout());

@@ -42,8 +42,13 @@ pub fn command(program: impl AsRef<Path>) -> Command {
 
 /// The command `docker/NAME.sh`.
 pub fn script(name: &str, arguments: &[&str]) -> Command {
-    let mut command = command(checkout().join(format!("docker/{name}.sh")));
-    command.args(arguments);
+    script_of(checkout(), name, arguments)
+}
+
+/// The same of another checkout. Like make, this needs no execute bit, which a clone may have lost.
+pub fn script_of(checkout: &Path, name: &str, arguments: &[&str]) -> Command {
+    let mut command = command("sh");
+    command.arg(checkout.join(format!("docker/{name}.sh"))).args(arguments);
     command
 }
 

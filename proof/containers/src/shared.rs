@@ -1,11 +1,12 @@
 //! The environment that the tests of one program share, one after the other.
 
-use std::io::{Write, stderr};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use echo_harness::skip;
 
 use crate::environment::Environment;
 use crate::run::{command, try_run};
@@ -27,7 +28,7 @@ impl Shared {
     pub fn take(&'static self) -> Option<Turn> {
         static ENGINE_ANSWERS: LazyLock<bool> = LazyLock::new(engine_answers);
         if !*ENGINE_ANSWERS {
-            say_that_a_test_is_skipped();
+            skip::say("no Docker engine answers", "");
             return None;
         }
         self.users.fetch_add(1, Ordering::SeqCst);
@@ -64,12 +65,4 @@ impl Drop for Turn {
 fn engine_answers() -> bool {
     let info = try_run(command("docker").arg("info"), Duration::from_secs(20), |_| ());
     info.is_ok_and(|output| output.code == Some(0))
-}
-
-/// `eprintln!` would be shown for failed tests only.
-fn say_that_a_test_is_skipped() {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let (test, number) = (thread::current(), SKIPPED.fetch_add(1, Ordering::Relaxed) + 1);
-    let name = test.name().unwrap_or_default();
-    let _ = writeln!(stderr(), "skipped: no Docker engine answers ({name}, {number} so far)");
 }

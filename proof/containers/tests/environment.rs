@@ -3,9 +3,11 @@
 use std::process::Stdio;
 use std::{env, fs};
 
-use echo_containers::{Shared, command, is_like, run, wait_until, with_clients};
+use echo_containers::{Shared, checkout, command, is_like, run, wait_until, with_clients};
 use echo_harness::child::OwnedChild;
+use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
+use echo_harness::scratch::ScratchFile;
 
 static ENVIRONMENT: Shared = Shared::new();
 
@@ -46,7 +48,7 @@ fn the_clients_finish_and_the_logs_tell_of_every_connection() {
     for client in ["client1", "client2"] {
         wait_until("a client finished", || environment.has_exited(client, 0));
     }
-    let mut following = environment.start_script("logs");
+    let mut following = environment.start_script("logs", &[]);
     let logs = LogLines::gather(following.stdout().expect("a pipe"));
     let peer = format!("('{}', *)", environment.address("*"));
     let accepted = format!("Got connection from {peer}");
@@ -109,7 +111,8 @@ fn netcat_test_fails_where_the_server_does_not_answer() {
     environment.docker("pause", "server");
     let output = environment.script("netcat-test", &[]);
     environment.docker("unpause", "server");
-    output.failed().says("action: test_echo_server | result: fail");
+    let output = output.failed().says("action: test_echo_server | result: fail");
+    output.says("* is paused: docker unpause *").says("No answer from server, port 12345");
 }
 
 #[test]
@@ -153,6 +156,96 @@ fn scale_goes_up_and_down_beside_the_same_server() {
     environment.script("scale", &["2"]).succeeded();
     assert_eq!(environment.services(&["--all"]), with_clients(2));
     assert_eq!(environment.inspect("server", "{{.Id}}"), server);
+}
+
+/// As the head of the definition says it.
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn what_compose_alone_has_started_serves_and_is_ended_by_down() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.take_down();
+    environment.configure(LONG);
+    let has_plugin =
+        environment.run(command("docker").args(["compose", "version"])).code == Some(0);
+    let mut compose = if has_plugin { command("docker") } else { command("docker-compose") };
+    compose.args(has_plugin.then_some("compose")).current_dir(checkout());
+    // Without a name it is that of the folder, which the user's own environment may have.
+    compose.args(["--project-name", &environment.named("docker")]);
+    compose.args(["--file", "docker/docker-compose-dev.yaml", "up", "--detach"]);
+    if is_available(&["docker", "image", "inspect", "rust:1.95-slim-bookworm"]) {
+        compose.arg("--build");
+    }
+    environment.run(&mut compose).succeeded();
+    let answer = "*[CLIENT 2] Message from server: *";
+    wait_until("an answer", || environment.log("client2").count(answer) > 0);
+    environment.script("netcat-test", &[]).succeeded();
+    environment.script("down", &[]).succeeded().says("Stopping 3 containers");
+    assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn the_images_say_what_they_are() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    for (program, port) in [("echo-reactor", "map[12345/tcp:{}]"), ("echo-client", "map[]")] {
+        let image = environment.image(program);
+        let inspect =
+            |format: &str| environment.engine(&["image", "inspect", "--format", format, &image]);
+        let label = |name: &str| {
+            inspect(&format!("{{{{index .Config.Labels \"org.opencontainers.image.{name}\"}}}}"))
+        };
+        assert_eq!(label("title"), program);
+        assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(label("licenses"), env!("CARGO_PKG_LICENSE"));
+        for name in ["description", "revision", "source"] {
+            assert_ne!(label(name), "", "{name}");
+        }
+        assert_eq!(inspect("{{.Config.ExposedPorts}}"), port);
+        assert_ne!(inspect("{{index .Config.Labels \"echo-reactor.compiler\"}}"), "");
+    }
+}
+
+/// With a path in it, a program would change with the folder that it was built in.
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn the_programs_in_the_images_name_no_folder_of_their_build() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME")).expect("a home");
+    let folders = [checkout().display().to_string(), home, "/usr/local/cargo".to_owned()];
+    for program in ["echo-reactor", "echo-client"] {
+        let container = environment.named("copied");
+        environment.engine(&["create", "--name", &container, &environment.image(program)]);
+        let file = environment.directory().join(program).display().to_string();
+        environment.engine(&["cp", &format!("{container}:/{program}"), &file]);
+        environment.docker("rm", "copied");
+        let bytes = fs::read(file).unwrap();
+        for folder in &folders {
+            let is_named = bytes.windows(folder.len()).any(|part| part == folder.as_bytes());
+            assert!(!is_named, "{program} names {folder}");
+        }
+        // It does tell where its sources were, by names that are the same everywhere.
+        assert!(bytes.windows(7).any(|part| part == b"/cargo/"), "{program}");
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn images_run_whatever_the_umask_was() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    for umask in ["077", "027"] {
+        let mut build = command("sh");
+        build.args(["-c", &format!("umask {umask} && sh docker/build-images.sh")]);
+        environment.run(build.current_dir(checkout())).succeeded();
+        for program in ["echo-reactor", "echo-client"] {
+            let version =
+                environment.engine(&["run", "--rm", &environment.image(program), "--version"]);
+            assert_eq!(
+                version,
+                format!("{program} {}", env!("CARGO_PKG_VERSION")),
+                "umask {umask}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -217,8 +310,11 @@ fn a_run_of_these_tests_that_is_killed_leaves_nothing_behind() {
 
 #[test]
 fn without_an_engine_these_tests_are_skipped_and_say_so() {
+    let list = ScratchFile::new("skipped", "");
     let mut tests = command(env::current_exe().unwrap());
-    let output = run(tests.arg("--ignored").env("PATH", "/nowhere")).succeeded();
+    let tests = tests.arg("--ignored").env("PATH", "/nowhere").env("ECHO_SKIPPED", list.path());
+    let output = run(tests).succeeded();
     let skipped = output.count("*skipped: no Docker engine answers (*");
+    assert_eq!(list.content(), "no Docker engine answers\n".repeat(skipped));
     output.says(&format!("test result: ok. {skipped} passed; 0 failed; *"));
 }

@@ -2,11 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
 use std::{env, iter};
 
-use echo_containers::{Output, Shared, checkout, command, script, wait_until, with_clients};
+use echo_containers::{
+    Output, Shared, checkout, command, script, script_of, wait_until, with_clients,
+};
 use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
 use echo_harness::proc;
@@ -17,13 +17,6 @@ static ENVIRONMENT: Shared = Shared::new();
 
 /// The clients outlive a test.
 const LONG: &str = "client: {loop_lapse: 10m}";
-
-/// `docker/NAME.sh` of another checkout.
-fn script_of(checkout: &Path, name: &str, argument: &str) -> Command {
-    let mut script = command(checkout.join(format!("docker/{name}.sh")));
-    script.arg(argument);
-    script
-}
 
 /// The script has printed exactly one error, whatever else it has printed.
 fn assert_refused(output: Output, reason: &str) {
@@ -95,7 +88,8 @@ fn netcat_test_fails_in_a_checkout_that_does_not_compile() {
     let broken = environment.another_checkout("broken");
     fs::write(broken.join("echo-reactor/Cargo.toml"), "[broken").unwrap();
     for (name, argument) in [("netcat-test", ""), ("scale", "1")] {
-        let output = environment.run(script_of(&broken, name, argument).env("PULL_TIMEOUT", "0"));
+        let output =
+            environment.run(script_of(&broken, name, &[argument]).env("PULL_TIMEOUT", "0"));
         assert_eq!(output.count("*result: success*"), 0, "{output}");
         output.failed().says("error: the * were not built: *");
     }
@@ -116,7 +110,7 @@ fn a_second_checkout_leaves_the_first_ones_containers_alone_and_names_it() {
     for (name, argument) in
         [("up", ""), ("scale", "3"), ("down", ""), ("netcat-test", ""), ("logs", ""), ("clean", "")]
     {
-        environment.run(&mut script_of(&second, name, argument)).complains(&owner);
+        environment.run(&mut script_of(&second, name, &[argument])).complains(&owner);
         assert_eq!(environment.everything(), before, "{name}");
     }
 }
@@ -178,7 +172,7 @@ fn containers_whose_network_was_pruned_are_replaced() {
         let rm = ["network", "rm", &environment.network()];
         environment.run(command("docker").args(rm)).code == Some(0)
     });
-    environment.script("scale", &["1"]).succeeded().says("The server and 1 clients are up");
+    environment.script("scale", &["1"]).succeeded().says("The server and 1 client are up");
 }
 
 #[test]
@@ -192,7 +186,7 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
             // The script would ignore it too.
             continue;
         }
-        let mut up = environment.start_script("up");
+        let mut up = environment.start_script("up", &[]);
         let lines = LogLines::gather(up.stdout().expect("a pipe"));
         wait_until("the first container", || !environment.services(&["--all"]).is_empty());
         if signal == Signal::INT {
@@ -206,9 +200,32 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
         assert_eq!(environment.everything(), "\n", "{signal:?}");
     }
     let mut up = command("sh");
-    up.args(["-c", "docker/up.sh | head -n 1"]).current_dir(checkout());
+    up.args(["-c", "sh docker/up.sh | head -n 1"]).current_dir(checkout());
     environment.run(&mut up).succeeded().says("Started client1 to client2 of 2");
     assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_netcat_test_or_a_scale_that_is_ended_takes_away_what_it_has_made_and_nothing_else() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    for (clients, name, arguments, its_container) in [
+        (None, "netcat-test", &[][..], "echo-reactor-netcat-"),
+        (Some(1), "scale", &["8"], "client3"),
+    ] {
+        environment.take_down();
+        if let Some(clients) = clients {
+            environment.bring_up(LONG, clients);
+        }
+        let before = environment.everything();
+        let mut script = environment.start_script(name, arguments);
+        let made = environment.named(its_container);
+        wait_until("its container", || environment.everything().contains(&made));
+        kill_process(script.pid(), Signal::TERM).unwrap();
+        assert_eq!(script.wait(PATIENCE).expect("it ends").code(), Some(143), "{name}");
+        assert_eq!(environment.everything(), before, "{name}");
+    }
 }
 
 #[test]
@@ -217,7 +234,7 @@ fn of_two_commands_at_once_one_waits() {
     let Some(environment) = ENVIRONMENT.take() else { return };
     environment.configure(LONG);
     environment.take_down();
-    let mut up = environment.start_script("up");
+    let mut up = environment.start_script("up", &[]);
     let lines = LogLines::gather(up.stdout().expect("a pipe"));
     wait_until("the first container", || !environment.services(&["--all"]).is_empty());
     let down = environment.script("down", &[]).succeeded();
@@ -236,24 +253,30 @@ fn a_checkout_may_be_anywhere_and_variables_of_others_change_nothing() {
     let place = environment.another_checkout("a ñ: b");
     fs::write(place.join("docker/.env"), "COMPOSE_PROJECT_NAME=other\nECHO_PREFIX=other-\n")
         .unwrap();
-    let run = |name: &str| {
-        let mut script = command("sh");
-        script.arg(format!("a ñ: b/docker/{name}.sh")).current_dir(environment.directory());
+    // Some ways to copy a folder lose this.
+    let mut chmod = command("find");
+    chmod.arg(&place).args(["-type", "f", "-exec", "chmod", "a-x", "{}", "+"]);
+    environment.run(&mut chmod).succeeded();
+    let make = |target: &str| {
+        let mut make = command("make");
+        make.args(["-C", "a ñ: b", target]).current_dir(environment.directory());
         for (variable, value) in [
             ("CDPATH", "/tmp:."),
             ("COMPOSE_FILE", "/nowhere.yaml"),
             ("COMPOSE_PROJECT_NAME", "other"),
             ("COMPOSE_PROFILES", "other"),
+            ("DOCKER_DEFAULT_PLATFORM", "linux/s390x"),
             ("LC_ALL", "tr_TR.UTF-8"),
+            ("MAKEFLAGS", "-j4 -k"),
         ] {
-            script.env(variable, value);
+            make.env(variable, value);
         }
-        environment.run(&mut script).succeeded()
+        environment.run(&mut make).succeeded()
     };
-    run("up").says("The server and 2 clients are up");
+    make("docker-compose-up").says("The server and 2 clients are up");
     assert_eq!(environment.services(&[]), with_clients(2));
-    run("netcat-test").says("action: test_echo_server | result: success");
-    run("down");
+    make("netcat-test").says("action: test_echo_server | result: success");
+    make("docker-compose-down");
     assert_eq!(environment.everything(), "\n");
 }
 
@@ -288,11 +311,7 @@ fn the_tools_of_busybox_are_enough() {
     }
     let path = env::var_os("PATH").expect("a path");
     let path = env::join_paths(iter::once(tools).chain(env::split_paths(&path))).unwrap();
-    let run = |name: &str| {
-        let mut sh = command("sh");
-        sh.arg(script(name, &[]).get_program()).env("PATH", &path);
-        environment.run(&mut sh).succeeded()
-    };
+    let run = |name: &str| environment.run(script(name, &[]).env("PATH", &path)).succeeded();
     run("up");
     let answer = "*[CLIENT 2] Message from server: *";
     wait_until("an answer", || environment.log("client2").count(answer) > 0);

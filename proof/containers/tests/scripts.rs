@@ -1,14 +1,14 @@
 //! The scripts that need no Docker engine: the generator, what is found missing, the demo.
 
-use std::fs::{self, Permissions, read_to_string};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::fs::{self, read_to_string};
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, process, thread};
+use std::process::{ExitStatus, Stdio};
+use std::thread;
 
-use echo_containers::{Output, checkout, command, run, script};
+use echo_containers::{
+    Directory, Output, checkout, command, engine, run, run_as, run_with, script, script_beside,
+};
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
@@ -18,86 +18,13 @@ use rustix::process::{
     Pid, Signal, getpid, kill_process, kill_process_group, test_kill_process_group,
 };
 
-/// A directory of its own.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Directory {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("echo-{}-{number}", process::id()));
-        fs::create_dir(&path).expect("a directory of our own");
-        Directory(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn generate(output: &str, clients: &str) -> Output {
     run(&mut script("generate-compose", &[output, clients]))
-}
-
-/// A `docker` whose engine has nothing yet. `cases` are tried first: cases of a shell's `case` on all arguments.
-fn engine(cases: &str) -> String {
-    format!(
-        "case \"$*\" in
-            {cases}
-            'version --format '*) echo '1.47 linux' ;;
-            'compose version' | ps* | 'network ls'*) ;;
-            'image inspect --format {{{{.Size}}}}'*) echo 1000000 ;;
-            'image inspect --format '*) ;;
-            'image inspect rust:'*) ;;
-            build*) echo \"BUILD $*\" ;;
-            run*) echo '  level: info' ;;
-            compose*) echo \"docker $* ($ECHO_SUBNET)\"; exit 3 ;;
-            *) exit 1 ;;
-        esac"
-    )
 }
 
 /// The options that Compose gets.
 const COMPOSE: &str =
     "--env-file * --project-name fake-echo-reactor --file *docker-compose-dev.yaml";
-
-/// Runs a script on a machine without Docker and cargo, but with these commands: each is a script.
-fn run_with(commands: &[(&str, &str)], name: &str, argument: &str) -> Output {
-    run_as(commands, &mut script_beside(name, argument))
-}
-
-/// A script that does not work on this user's environment.
-fn script_beside(name: &str, argument: &str) -> Command {
-    let mut script = script(name, &[argument]);
-    script.env("ECHO_PREFIX", "fake-");
-    script
-}
-
-fn run_as(commands: &[(&str, &str)], script: &mut Command) -> Output {
-    const MISSING: [&str; 3] = ["docker", "docker-compose", "cargo"];
-    let directory = Directory::new();
-    let path = env::var_os("PATH").expect("a path");
-    let places = env::split_paths(&path).filter_map(|place| fs::read_dir(place).ok());
-    for tool in places.flatten().flatten() {
-        let name = tool.file_name();
-        if !MISSING.iter().any(|missing| name == *missing) {
-            // This fails where an earlier directory has the tool too.
-            let _ = symlink(tool.path(), directory.0.join(name));
-        }
-    }
-    for (command, text) in commands {
-        let file = directory.path(command);
-        fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a command");
-        fs::set_permissions(file, Permissions::from_mode(0o755)).expect("a command");
-    }
-    run(script.env("PATH", &directory.0))
-}
 
 #[test]
 fn the_committed_definition_is_what_the_generator_writes_for_two_clients() {
@@ -107,7 +34,7 @@ fn the_committed_definition_is_what_the_generator_writes_for_two_clients() {
     let generator = root.path("docker/generate-compose.sh");
     fs::copy(checkout().join("docker/generate-compose.sh"), &generator).expect("a copy");
     let file = root.path("docker/docker-compose-dev.yaml");
-    run(command(generator).args([&*file, "2"])).succeeded();
+    run(command("sh").args([&*generator, &*file, "2"])).succeeded();
     let committed = checkout().join("docker/docker-compose-dev.yaml");
     assert_eq!(read_to_string(file).unwrap(), read_to_string(committed).unwrap());
 }
@@ -187,7 +114,7 @@ fn what_is_no_regular_file_is_written_through_and_never_replaced() {
         assert!(fs::metadata(&device).unwrap().file_type().is_char_device());
     }
     assert_eq!(
-        fs::read_dir(&directory.0)
+        fs::read_dir(directory.path(""))
             .unwrap()
             .filter_map(Result::ok)
             .filter(|entry| { entry.file_name().to_string_lossy().contains('.') })
@@ -256,7 +183,7 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
 fn a_relative_configuration_is_looked_for_where_the_user_stands() {
     let directory = Directory::new();
     let mut up = script_beside("up", "");
-    let up = up.current_dir(&directory.0).env("ECHO_CONFIG", "my.yaml");
+    let up = up.current_dir(directory.path("")).env("ECHO_CONFIG", "my.yaml");
     let engine = engine("run*) echo \"$*\" >&2; exit 125 ;;");
     let missing = format!("error: {} is not a file*", directory.path("my.yaml"));
     run_as(&[("docker", &engine)], up).failed().says(&missing);
@@ -328,12 +255,24 @@ fn the_reason_of_the_engine_is_shown_with_what_to_do() {
 }
 
 #[test]
-fn without_builder_image_and_cargo_one_is_told_what_to_install() {
-    let offline = engine("pull*) echo 'Error: toomanyrequests' >&2; exit 1 ;; image*) exit 1 ;;");
-    let output = run_with(&[("docker", &offline)], "build-images", "").failed();
-    output
-        .says("*cannot be pulled (Error: toomanyrequests)*")
-        .says("error: cargo is not installed*docker pull rust:*");
+fn without_builder_image_and_cargo_one_is_told_what_to_do() {
+    for (words, remedy) in [
+        (
+            "Error: toomanyrequests: slow down",
+            "wait, or log in (docker login), then: docker pull rust:*",
+        ),
+        (
+            "write: no space left on device",
+            "make room *docker system df*, then: docker pull rust:*",
+        ),
+        ("dial tcp: no such host", "connect this machine, then: docker pull rust:*"),
+    ] {
+        let offline = format!("pull*) echo '{words}' >&2; exit 1 ;; image*) exit 1 ;;");
+        let output = run_with(&[("docker", &engine(&offline))], "build-images", "").failed();
+        output
+            .says(&format!("*cannot be pulled ({words})*"))
+            .says(&format!("error: cargo is not installed: *, or {remedy}"));
+    }
 }
 
 #[test]
@@ -395,12 +334,12 @@ fn a_demo_that_is_ended_before_its_time_leaves_no_process_behind() {
             continue;
         }
         let interrupted = |group| kill_process_group(group, signal).unwrap();
-        let status = demo_that_is_ended("exec docker/demo.sh", interrupted);
+        let status = demo_that_is_ended("exec sh docker/demo.sh", interrupted);
         assert_eq!(status.code(), Some(code), "{signal:?}");
     }
     let alone = |process| kill_process(process, Signal::TERM).unwrap();
-    assert_eq!(demo_that_is_ended("exec docker/demo.sh", alone).code(), Some(143));
-    demo_that_is_ended("docker/demo.sh | head -n 12", |_| ());
+    assert_eq!(demo_that_is_ended("exec sh docker/demo.sh", alone).code(), Some(143));
+    demo_that_is_ended("sh docker/demo.sh | head -n 12", |_| ());
 }
 
 /// If one manifest is missing, cargo builds no member at all.
@@ -417,6 +356,27 @@ fn the_build_of_the_images_gets_every_member_of_the_workspace() {
             format!("!{member}")
         };
         assert!(ignored.lines().any(|line| line == exception), ".dockerignore: no {exception}");
+    }
+}
+
+/// Each phrase, up to a name in it, stands in a script or in a source.
+#[test]
+fn troubleshooting_names_lines_that_there_are() {
+    let readme = read_to_string(checkout().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| the line says |").expect("the table");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let texts = command("sh")
+        .args(["-c", "cat docker/*.sh && find echo-*/src -name '*.rs' -exec cat {} +"])
+        .current_dir(checkout())
+        .output()
+        .expect("sh can start");
+    let texts = String::from_utf8_lossy(&texts.stdout);
+    for row in table.lines().skip(2) {
+        let (phrases, _) = row[1..].split_once('|').expect("a first column");
+        for phrase in phrases.split('`').skip(1).step_by(2) {
+            let known = phrase.split('"').next().expect("a part");
+            assert!(texts.contains(known), "nothing says {phrase:?}");
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{Read, Write, stderr};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::child::OwnedChild;
+use crate::skip;
 use crate::wait::PATIENCE;
 
 /// A program of the package that is tested: cargo has built it beside the directory of the tests.
@@ -23,10 +24,21 @@ pub fn build(package: &str) -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["build", "--quiet", "--locked", "--package", package]);
     cargo.args(directory.ends_with("release").then_some("--release"));
+    cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.arg("--target-dir").arg(directory.parent().expect("it lies in target"));
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-    assert!(built.is_ok_and(|status| status.success()), "{package} can't be built");
-    program(package)
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stderr(Stdio::inherit());
+    match cargo.output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{package} can't be built");
+            let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+            // Whatever target cargo's configuration names.
+            let program = messages.rsplit_once("\"executable\":\"").expect("a program").1;
+            PathBuf::from(program.split('"').next().expect("the end of a string"))
+        }
+        // Without cargo, `make test` has had it built beside the tests.
+        Err(error) if error.kind() == ErrorKind::NotFound => program(package),
+        Err(error) => panic!("cargo cannot start: {error}"),
+    }
 }
 
 /// Where the build has put the programs: tests lie in its `deps`.
@@ -86,9 +98,7 @@ pub fn is_available(command: &[&str]) -> bool {
     let trial = trial.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let works = trial.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !works {
-        // Not eprintln!, which is shown for failed tests only.
-        let command = command.join(" ");
-        let _ = writeln!(stderr(), "skipped: no {program} ({command} does not work)");
+        skip::say(&format!("no {program}"), &format!(": {} does not work", command.join(" ")));
     }
     works
 }

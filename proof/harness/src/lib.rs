@@ -13,6 +13,7 @@
 //! | [`log_lines`] | a log that grows: wait for a line, search the lines |
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test, pipes and terminals |
+//! | [`skip`] | a test that this machine cannot run |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
 //! | [`json_log`] | the log catalogue as JSON, and the document that lists its events |
 //!
@@ -43,6 +44,7 @@ pub mod proc;
 pub mod process;
 pub mod scratch;
 pub mod server;
+pub mod skip;
 pub mod sockets;
 pub mod strace;
 pub mod stuck_peer;
