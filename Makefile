@@ -2,8 +2,9 @@
 # What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale demo lesson break check-exercise first-solution \
-        test test-guide test-containers simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        netcat-test scale watch demo stack-up stack-status stack-scale stack-update stack-down \
+        lesson break check-exercise first-solution test test-guide test-containers test-swarm \
+        simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -31,8 +32,28 @@ netcat-test: ## Send messages with a real netcat, from a container; each must co
 scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
 	@sh docker/scale.sh "$$CLIENTS"
 
+watch: ## See the server's turns on a page, which also has the numbers for Prometheus; prints its address
+	@sh docker/watch.sh
+
 demo: build ## The same without Docker: local processes, for some seconds, then SIGTERM
 	@sh docker/demo.sh
+
+##@ Use on a Docker Swarm
+
+stack-up: ## Deploy replicas of the server and clients: make stack-up REPLICAS=3 CLIENTS=12
+	@sh docker/stack-up.sh "$$REPLICAS" "$$CLIENTS"
+
+stack-status: ## Say where the replicas are, and how many messages they have answered
+	@sh docker/stack-status.sh
+
+stack-scale: ## Have other numbers of them: make stack-scale REPLICAS=6 CLIENTS=20
+	@sh docker/stack-scale.sh "$$REPLICAS" "$$CLIENTS"
+
+stack-update: ## Roll out the sources as they are now, one replica after the other
+	@sh docker/stack-update.sh "$$IMAGE"
+
+stack-down: ## Stop and remove the stack
+	@sh docker/stack-down.sh
 
 ##@ Learn
 
@@ -53,10 +74,10 @@ first-solution: ## Build the image of a beginner's server, to see check-exercise
 
 ##@ Change
 
-build: ## Build both programs on this machine (needs Rust)
+build: ## Build the programs on this machine (needs Rust)
 	@sh docker/build.sh
 
-docker-image: ## Build both images
+docker-image: ## Build the images
 	@sh docker/build-images.sh
 
 test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)
@@ -67,6 +88,9 @@ test-containers: build ## Test the demo, and in containers the environment and i
 
 test-guide: build ## Run every command of the guide that needs no Docker, and hold what it prints against the guide
 	@cargo test --locked --package echo-guide -- --ignored
+
+test-swarm: build ## Test the stack on a Swarm of three engines on this machine (needs root and dockerd)
+	@cargo test --locked --package echo-swarm -- --ignored
 
 clean: ## Remove what was built, and the images
 	@sh docker/clean.sh

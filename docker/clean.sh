@@ -9,7 +9,7 @@ if engine_answers; then
     take_lock "$project"
     refuse_foreign
     [ -z "$(surveyed 1)" ] || fail 'the environment is still there: make docker-compose-down'
-    for image in $(image_of echo-reactor) $(image_of echo-client) $(image_of echo-first-solution) echo-netcat:latest; do
+    for image in $(image_of echo-reactor) $(image_of echo-client) $(image_of echo-scope) $(image_of echo-first-solution) echo-netcat:latest; do
         ! have_image "$image" || docker image rm "$image" >/dev/null
     done
     docker image prune --force --filter label=project=echo-reactor >/dev/null

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Usage: compile.sh FOLDER
-# Compiles both programs for images without a libc, from the sources in the current folder, and puts them into
+# Compiles all programs for images without a libc, from the sources in the current folder, and puts them into
 # FOLDER. The builder's image and a host without it do the same, and get the same bytes wherever the sources are.
 set -eu
 
@@ -15,10 +15,11 @@ export CARGO_ENCODED_RUSTFLAGS CARGO_PROFILE_RELEASE_STRIP=symbols
 target=$(rustc -vV | sed -n 's/^host: //p')
 # In the background, so that a signal to this script ends it.
 trap 'kill "$cargo"; exit 143' TERM
-cargo build --release --locked --package echo-reactor --package echo-client --target "$target" --target-dir target &
+cargo build --release --locked --package echo-reactor --package echo-client --package echo-scope \
+    --target "$target" --target-dir target &
 cargo=$!
 wait "$cargo"
-for program in echo-reactor echo-client; do
+for program in echo-reactor echo-client echo-scope; do
     # An older one may be running, or be a second name of one of cargo's files.
     rm -f "$1/$program"
     cp "target/$target/release/$program" "$1/"

@@ -86,7 +86,7 @@ fi
 
 say 'The server and three clients, for some seconds'
 # Whatever config.yaml says: the demo reads the server's log, and its clients want their echo.
-export RUST_LOG=info LOG_FORMAT=text SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0
+export RUST_LOG=info LOG_FORMAT=text SERVER_FRAMING=line SERVER_REPLY=echo SERVER_IP=127.0.0.1 SERVER_PORT=0 SERVER_STATUS=off
 launch server 36 "$programs/echo-reactor"
 server_process=$launched
 wait_until 5 find_port || true
@@ -109,5 +109,11 @@ kill -s TERM "$server_process"
 expect_success server "$server_process" 5
 if [ "$failed" -eq 0 ]; then
     say 'Every process ended by itself, with code 0'
+    cat <<'NEXT'
+
+Next, see a server at work, from a second terminal:
+  target/release/echo-reactor --status 127.0.0.1:12346
+  target/release/echo-reactor --status 127.0.0.1:12346 --watch
+NEXT
 fi
 exit "$failed"

@@ -58,6 +58,15 @@ advice() {
 }
 
 need_engine() {
+    need_docker
+    need_compose
+    if engine_is_old "$api"; then
+        . "$(dirname "$0")/old-engines.sh"
+    fi
+}
+
+# The engine alone, which leaves its version in $api.
+need_docker() {
     have docker || fail "Docker is not installed: $(how_to_install)$(or_without_docker)"
     if ! bounded 20 docker version --format '{{.Server.APIVersion}} {{.Server.Os}} {{range .Server.Components}}{{.Name}} {{end}}' \
         >"$scratch/engine" 2>"$scratch/output"; then
@@ -73,10 +82,6 @@ need_engine() {
     case $components in
         Podman*) export DOCKER_BUILDKIT=0 ;;
     esac
-    need_compose
-    if engine_is_old "$api"; then
-        . "$(dirname "$0")/old-engines.sh"
-    fi
 }
 
 engine_answers() {

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The environment of this checkout: its containers, whose they are, how they start and stop, and whether they work.
-# Sourced by every script that works on it. Three variables, all optional, let a second environment live beside the first:
+# Sourced by every script that works on it. Four variables, all optional, let a second environment live beside the first:
 #   ECHO_PREFIX  goes before the names of project, containers, network and the images' tag (default: nothing)
 #   ECHO_SUBNET  the network's subnet (default: 172.24.125.0/24, or another where that is taken or too small)
 #   ECHO_CONFIG  the configuration file that is mounted (default: config.yaml at the root)
+#   ECHO_PAGE_PORT  where "make watch" publishes its page, on 127.0.0.1 (default: 8080, or the next one that is free)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -27,6 +28,7 @@ unset DOCKER_DEFAULT_PLATFORM
 
 project=${ECHO_PREFIX}echo-reactor
 server=${ECHO_PREFIX}server
+scope=${ECHO_PREFIX}scope
 folder=$root/docker
 dev_file=$folder/docker-compose-dev.yaml
 # Exists only while the environment has another number of clients than the committed file.
@@ -56,7 +58,7 @@ survey() {
     : >"$scratch/foreign"
     docker ps --all --no-trunc --format "{{.Names}}$tab{{.ID}}$tab{{.State}}$tab{{or (.Label \"com.docker.compose.project\") \"-\"}}$tab{{or (.Label \"$sources_label\") \"-\"}}$tab{{.Status}}$tab{{.Label \"com.docker.compose.project.working_dir\"}}" \
         >"$scratch/every" 2>"$scratch/output" || fail "the engine lists no containers: $(reason)"
-    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|client[0-9]+)\$" \
+    awk -F "$tab" -v project="$project" -v ours="^$ECHO_PREFIX(server|scope|client[0-9]+)\$" \
         '$1 ~ ours || $4 == project' "$scratch/every" >"$scratch/all"
     cut -f 7 "$scratch/all" | sort -u >"$scratch/owners"
     while IFS= read -r owner; do
@@ -73,7 +75,7 @@ is_our_folder() {
 
 # surveyed CONDITION [FIELD]: the id, or another field, of each container for which awk's condition holds; 0 is all.
 surveyed() {
-    awk -F "$tab" -v server="$server" -v project="$project" -v sources="$sources" \
+    awk -F "$tab" -v server="$server" -v scope="$scope" -v project="$project" -v sources="$sources" \
         "$1 { print \$${2:-2} }" "$scratch/containers"
 }
 
@@ -110,14 +112,21 @@ prepare() {
     need_images
 }
 
-# check_config: both programs read the configuration as they will, in a container and as its user.
+# check_config PROGRAM...: they read the configuration as they will, in a container and as its user.
 check_config() {
     # Docker would make a folder of that name and mount it.
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in $programs; do
+    for program in "$@"; do
         quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
+        [ "$program" != echo-reactor ] || take_stop_grace
     done
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
+}
+
+# How long the server may take to leave, as the program itself has it.
+take_stop_grace() {
+    ECHO_STOP_GRACE=$(sed -n 's/^# stop_grace_period: //p' "$scratch/output")
+    export ECHO_STOP_GRACE
 }
 
 refuse_config() {
@@ -142,7 +151,7 @@ throwaway() {
 }
 
 remove_throwaways() {
-    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
+    docker rm --force "$project-echo-client-$$" "$project-echo-reactor-$$" "$project-echo-scope-$$" "$project-probe-$$" "$project-tests-$$" >/dev/null 2>&1 || true
 }
 
 # define N: leaves in $clients how many clients there shall be, and in $wanted the definition of that.
@@ -243,46 +252,49 @@ refuse_start() {
     esac
 }
 
-# "Up" is said of what was seen: the server answers, each client runs or has ended with code 0.
+# "Up" is said of what was seen: the server serves, each client runs or has ended with code 0.
 verify() {
-    # Its log holds earlier lives as well. The time of its start would not do: its first lines may be older.
-    case $(docker container inspect --format '{{.State.FinishedAt}}' "$server") in
-        0001-*) life= ;;
-        *) life=$(docker container inspect --format '--since={{.State.FinishedAt}}' "$server") ;;
-    esac
-    newest=${ECHO_PREFIX}client$clients
-    case $log_level in
-        *info* | *debug* | *trace*)
-            wait_until 10 server_tells_or_has_ended || true
-            [ "$clients" -eq 0 ] || ! server_tells || wait_until 15 newest_is_answered_or_has_ended ||
-                fail "$newest gets no answer from the server: $(last_words "$newest")"
-            ;;
-    esac
-    server_tells || ! runs "$server" || exchange || fail "$server runs, but does not answer: $(reason)"
+    wait_until 10 server_serves_or_has_ended || true
+    if server_serves; then
+        newest=${ECHO_PREFIX}client$clients
+        verify_a_client
+    elif runs "$server"; then
+        fail "$server runs, but does not serve: $(reason)"
+    fi
     wait_until 10 all_have_settled || true
     survey
     surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
     surveyed '$1 ~ /client[0-9]+$/ && $3 != "running" && $6 !~ /^Exited \(0\)/' 0 | complain || exit 1
 }
 
+# A client reaches the server: by the log of the newest one. Where the logs are off, one more client has to try.
+verify_a_client() {
+    case $clients:$log_level in
+        0:*) ;;
+        *info* | *debug* | *trace*)
+            wait_until 15 newest_is_answered_or_has_ended ||
+                fail "$newest gets no answer from the server: $(last_words "$newest")" ;;
+        *) exchange || fail "$server serves, but a client gets no answer: $(reason)" ;;
+    esac
+}
+
 runs() {
     [ "$(docker container inspect --format '{{.State.Running}}' "$1")" = true ]
 }
 
-server_tells() {
-    # shellcheck disable=SC2086 # One option, or none.
-    docker logs $life "$server" 2>&1 | grep -q -e 'Listening on' -e 'Proceed to accept'
+# The health check of the definition, at once instead of after its interval.
+server_serves() {
+    quietly docker exec "$server" /echo-reactor --health
 }
 
-server_tells_or_has_ended() {
-    server_tells || ! runs "$server"
+server_serves_or_has_ended() {
+    server_serves || ! runs "$server"
 }
 
 newest_is_answered_or_has_ended() {
-    docker logs "$newest" 2>&1 | grep -q 'Message from server' || ! runs "$newest"
+    docker logs "$newest" 2>&1 | grep -q -e 'Message from server' -e '"event":"message_from_server"' || ! runs "$newest"
 }
 
-# Where the log is off, a client has to try.
 exchange() {
     quietly throwaway probe --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
         --env CLI_RETRY_TIMEOUT=5s --env RUST_LOG=error "$(image_of echo-client)"
@@ -335,10 +347,10 @@ stop_and_remove() {
     remove_containers "$1"
 }
 
-# stop_containers IDS
+# stop_containers IDS: each has the time that its definition gives it.
 stop_containers() {
     # shellcheck disable=SC2086 # One word for each container.
-    [ -z "$1" ] || docker stop -t 1 $1 >/dev/null 2>&1 || true
+    [ -z "$1" ] || docker stop $1 >/dev/null 2>&1 || true
 }
 
 # remove_containers IDS

@@ -38,8 +38,9 @@ x-program: &program
   # No limit on the processor: a limited server stalls for the rest of each 100 ms, which looks like a fault of its own.
   # No restart: who experiments with a server that ends wants to see it end, and a client is meant to.
   restart: "no"
-  # Longer than the server's drain_timeout: it is never killed while it drains.
-  stop_grace_period: 3s
+  # Longer than the server's drain_delay and drain_timeout: it is never killed on its way out. The scripts take it from
+  # the configuration, where "echo-reactor --check" prints it.
+  stop_grace_period: \${ECHO_STOP_GRACE:-3s}
   logging:
     driver: json-file
     options:
@@ -55,12 +56,45 @@ services:
       context: "$context"
       dockerfile: docker/Dockerfile
       target: echo-reactor
+    environment:
+      # How the server is, for whoever is in its network; nothing is published. It wins over config.yaml.
+      - SERVER_STATUS=0.0.0.0:12346
+    healthcheck:
+      test: ["CMD", "/echo-reactor", "--health"]
+      interval: 10s
+      timeout: 3s
+      retries: 2
     mem_limit: 256m
     ulimits:
       # One descriptor a connection; connections_max is 1000 by default.
       nofile:
         soft: 16384
         hard: 16384
+YAML
+}
+
+scope() {
+    cat <<YAML
+
+  # Not started with the others: by "make watch", or with --profile watch. It alone publishes a port, and on this
+  # machine only.
+  scope:
+    <<: *program
+    profiles:
+      - watch
+    container_name: \${ECHO_PREFIX:-}scope
+    image: echo-scope:\${ECHO_PREFIX:-}latest
+    build:
+      context: "$context"
+      dockerfile: docker/Dockerfile
+      target: echo-scope
+    mem_limit: 64m
+    # A thread for each server and for each browser's connection, with a limit to both.
+    pids_limit: 256
+    environment:
+      - SCOPE_LISTEN=0.0.0.0:8080
+    ports:
+      - "127.0.0.1:\${ECHO_PAGE_PORT:-8080}:8080"
 YAML
 }
 
@@ -101,6 +135,7 @@ YAML
 
 definition() {
     server
+    scope
     id=1
     while [ "$id" -le "$clients" ]; do
         client "$id"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# The images of both programs, made from the sources of this checkout. Sourced by environment.sh.
+# The images of all programs, made from the sources of this checkout. Sourced by environment.sh.
 
 builder=rust:1.95-slim-bookworm
-programs='echo-reactor echo-client'
+programs='echo-reactor echo-client echo-scope'
 # The volume in which the builder's image keeps the packages that it has downloaded, when it compiles tests.
 cargo_cache=echo-reactor-cargo
 

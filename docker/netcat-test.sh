@@ -41,7 +41,7 @@ layers_of() {
 
 start_server() {
     say 'The server is not running: starting it for this test'
-    check_config
+    check_config echo-reactor echo-client
     found=$(state_of_server)
     remember
     if [ "$found" = absent ]; then
@@ -57,7 +57,8 @@ start_server() {
 
 # The port that the server listens on, as its log tells; where it is silent, what the configuration says.
 port_of_server() {
-    port=$(docker logs "$server" 2>&1 | sed -n "s/.*Listening on ('.*', \([0-9]*\)).*/\1/p" | tail -n 1)
+    port=$(docker logs "$server" 2>&1 | sed -n -e "s/.*Listening on ('.*', \([0-9]*\)).*/\1/p" \
+        -e 's/.*"event":"listening","address":".*:\([0-9]*\)".*/\1/p' | tail -n 1)
     [ -n "$port" ] ||
         port=$(bounded 5 docker exec "$server" /echo-reactor --check 2>/dev/null | sed -n 's/^  port: *//p')
     say "${port:-12345}"
@@ -85,5 +86,5 @@ else
     say 'action: test_echo_server | result: fail'
     survey
     surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
-    fail "$server runs, and its log says: $(docker logs "$server" 2>&1 | grep 'Listening on' | tail -n 1) ... $(last_words "$server")"
+    fail "$server runs, and its log says: $(docker logs "$server" 2>&1 | grep -e 'Listening on' -e '"event":"listening"' | tail -n 1) ... $(last_words "$server")"
 fi

@@ -16,6 +16,6 @@ start_services() {
 
 stop_containers() {
     for container in $1; do
-        docker stop -t 1 "$container" >/dev/null 2>&1 || true
+        docker stop "$container" >/dev/null 2>&1 || true
     done
 }

@@ -8,7 +8,7 @@ set -eu
 [ -n "${1-}" ] || fail 'how many clients? Say it: make scale CLIENTS=20'
 define "$1"
 prepare
-check_config
+check_config echo-reactor echo-client
 bring_up
 ended=$(surveyed '$3 == "exited"')
 [ -z "$ended" ] || say "$(count "$ended") of them have ended since: loop_lapse in config.yaml says when"

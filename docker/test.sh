@@ -61,7 +61,7 @@ test_with_builder() {
         fail "$1, and the image $builder cannot be pulled ($(reason)): $how_to_install_rust, or $(how_to_pull "$builder")"
     skip 'no rustfmt: cargo fmt'
     skip 'no clippy: cargo clippy'
-    skip 'no cargo: make test-guide'
+    skip 'no cargo: the commands of the guide'
     say "$1: $builder compiles the tests instead, some minutes the first time"
     compile_in_builder || fail 'the tests were not compiled: the reason stands above'
     run_tests debug .

@@ -4,20 +4,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use echo_common::host_port::HostPort;
 use echo_common::setting::{DURATION_MAX, Setting, key};
 use echo_common::settings::Section;
 
 const ID_MAX_CHARS: usize = 64;
-/// The longest name that DNS allows, in characters (RFC 1035, section 2.3.4).
-const HOST_MAX_CHARS: usize = 253;
 
 /// The settings of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Its name in messages and log lines.
     pub id: ClientId,
-    /// Where the server is.
-    pub server_address: ServerAddress,
+    /// Where the server is. Its name is looked up for each connection, so that a server that has moved is
+    /// found again.
+    pub server_address: HostPort,
     /// How long messages are sent.
     pub loop_lapse: Duration,
     /// The wait between two messages.
@@ -32,7 +32,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             id: ClientId("1".to_owned()),
-            server_address: ServerAddress { host: "server".to_owned(), port: 12345 },
+            server_address: "server:12345".parse().expect("a host and a port"),
             loop_lapse: Duration::from_secs(62),
             loop_period: Duration::from_secs(10),
             loop_amount: 0,
@@ -53,7 +53,7 @@ impl Section for Config {
                 "server_address",
                 "Where the server is. Its name is looked up for each connection.",
             )
-            .parsed(&mut self.server_address, ServerAddress::ALLOWED),
+            .parsed(&mut self.server_address, HostPort::ALLOWED),
             key("loop_lapse", "How long messages are sent. A wait between messages ends with it.")
                 .duration(&mut self.loop_lapse, some_time),
             key("loop_period", "Wait between two messages.")
@@ -93,52 +93,6 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A host and a port. A host name is looked up for each connection, so that a server that has moved
-/// is found again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
-    host: String,
-    port: u16,
-}
-
-impl ServerAddress {
-    const ALLOWED: &str = "host:port or [IPv6 address]:port, the port from 1 to 65535";
-
-    /// Host (an IPv6 address without brackets) and port.
-    #[must_use]
-    pub fn parts(&self) -> (&str, u16) {
-        (&self.host, self.port)
-    }
-}
-
-impl FromStr for ServerAddress {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (host, port) = text.rsplit_once(':').ok_or(())?;
-        let port = port.parse().ok().filter(|port| *port > 0).ok_or(())?;
-        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().ok().map(|_| address),
-            None => is_host_name(host).then_some(host),
-        };
-        let host = host.ok_or(())?.to_owned();
-        Ok(Self { host, port })
-    }
-}
-
-/// An IPv4 address counts as a name too. Host names have no `_`, but names in Docker do.
-fn is_host_name(text: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    (1..=HOST_MAX_CHARS).contains(&text.len()) && text.chars().all(is_allowed)
-}
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,37 +107,6 @@ mod tests {
         }
         for text in ["", " 1", "a b", "é", "1]", "a\nb", &"x".repeat(65)] {
             assert_eq!(text.parse::<ClientId>(), Err(()), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn server_addresses() {
-        for (text, host, port) in [
-            ("server:12345", "server", 12345),
-            ("127.0.0.1:1", "127.0.0.1", 1),
-            ("[::1]:65535", "::1", 65535),
-            ("echo_server-1.example:80", "echo_server-1.example", 80),
-        ] {
-            let address: ServerAddress = text.parse().expect(text);
-            assert_eq!(address.parts(), (host, port));
-            assert_eq!(address.to_string(), text);
-        }
-        for text in [
-            "",
-            "server",
-            "server:",
-            ":1",
-            "server:0",
-            "server:65536",
-            "server:x",
-            "::1:80",
-            "[server]:1",
-            "[::1]",
-            "a b:1",
-            "a\n:1",
-            &format!("{}:1", "x".repeat(254)),
-        ] {
-            assert_eq!(text.parse::<ServerAddress>(), Err(()), "{text:?}");
         }
     }
 

@@ -13,6 +13,7 @@ const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     summary: "sends a numbered message each period and checks the reply",
     environment_prefix: "CLI",
+    switches: &[],
     signals_and_exit_codes: "\
 Signals:
   SIGTERM, SIGINT  Close the socket and exit within half a second

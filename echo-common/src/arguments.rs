@@ -1,4 +1,4 @@
-//! The command line, the same for both programs.
+//! The command line, the same for all programs.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -22,8 +22,22 @@ pub struct Program {
     pub summary: &'static str,
     /// What comes before `_KEY` in the names of its environment variables, for example `CLI`.
     pub environment_prefix: &'static str,
+    /// The options that only this program has, and that set no key.
+    pub switches: &'static [Switch],
     /// What signals and exit codes mean; the last part of `--help`.
     pub signals_and_exit_codes: &'static str,
+}
+
+/// An option without a value, by which a program does something else than usual.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// Its name, without `--`.
+    pub name: &'static str,
+    /// The switch without which it means nothing. Of the switches that belong to the same one, or to
+    /// none, a command line has at most one.
+    pub of: Option<&'static str>,
+    /// One sentence for `--help`, without a full stop.
+    pub sentence: &'static str,
 }
 
 /// What a command line says.
@@ -35,6 +49,8 @@ pub struct Arguments {
     pub config: PathBuf,
     /// The flags that set a key, without `--`, with their values.
     pub flags: Vec<(String, OsString)>,
+    /// The names of the program's own switches that are there, without `--`.
+    pub switches: Vec<&'static str>,
 }
 
 /// What the user asks for.
@@ -74,14 +90,17 @@ impl From<lexopt::Error> for UsageError {
 /// `--help` and `--version` win over all that follows them. Of several paths the last counts.
 ///
 /// # Errors
-/// An unknown option, an argument that is no option, a missing value, an empty path.
+/// An unknown option, an argument that is no option, a missing value, an empty path, switches that do
+/// not go together.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     settings: &[String],
+    switches: &'static [Switch],
 ) -> Result<Arguments, UsageError> {
     let mut parser = lexopt::Parser::from_iter(arguments);
     let config = PathBuf::from(DEFAULT_CONFIG_PATH);
-    let mut parsed = Arguments { request: Request::Run, config, flags: Vec::new() };
+    let (flags, present) = (Vec::new(), Vec::new());
+    let mut parsed = Arguments { request: Request::Run, config, flags, switches: present };
     while let Some(argument) = parser.next()? {
         match argument {
             Short('c') | Long("config") => parsed.config = parser.value()?.into(),
@@ -94,19 +113,40 @@ pub fn parse(
                 let flag = name.to_owned();
                 parsed.flags.push((flag, parser.value()?));
             }
-            Long(name) => return Err(unknown(name, settings)),
+            Long(name) => match switches.iter().find(|switch| switch.name == name) {
+                Some(switch) => parsed.switches.push(switch.name),
+                None => return Err(unknown(name, switches, settings)),
+            },
             other => return Err(other.unexpected().into()),
         }
     }
     if parsed.config.as_os_str().is_empty() {
         return Err(UsageError("the path after --config is empty".to_owned()));
     }
+    check_switches(&parsed.switches, switches)?;
     Ok(parsed)
 }
 
-fn unknown(name: &str, settings: &[String]) -> UsageError {
+/// Whether the switches that are present go together.
+fn check_switches(present: &[&str], all: &[Switch]) -> Result<(), UsageError> {
+    let mut seen: Vec<&Switch> = Vec::new();
+    for switch in all.iter().filter(|switch| present.contains(&switch.name)) {
+        let Switch { name, of, .. } = switch;
+        if let Some(needed) = of.filter(|needed| !present.contains(needed)) {
+            return Err(UsageError(format!("--{name} needs --{needed}")));
+        }
+        if let Some(other) = seen.iter().find(|other| other.of == *of) {
+            return Err(UsageError(format!("--{} and --{name} exclude each other", other.name)));
+        }
+        seen.push(switch);
+    }
+    Ok(())
+}
+
+fn unknown(name: &str, switches: &[Switch], settings: &[String]) -> UsageError {
     let own = ["config", "check", "version", "help"];
-    let known = own.into_iter().chain(settings.iter().map(String::as_str));
+    let switches = switches.iter().map(|switch| switch.name);
+    let known = own.into_iter().chain(switches).chain(settings.iter().map(String::as_str));
     let known: Vec<String> = known.map(|flag| format!("--{flag}")).collect();
     UsageError(format!("unknown option --{name}; known: {}", known.join(", ")))
 }
@@ -115,9 +155,17 @@ fn unknown(name: &str, settings: &[String]) -> UsageError {
 mod tests {
     use super::*;
 
+    const SWITCHES: &[Switch] = &[
+        Switch { name: "health", of: None, sentence: "" },
+        Switch { name: "watch", of: None, sentence: "" },
+        Switch { name: "lines", of: Some("watch"), sentence: "" },
+        Switch { name: "follow", of: Some("watch"), sentence: "" },
+    ];
+
     fn parse_words(words: &str) -> Result<Arguments, String> {
         let settings = ["port", "log-level"].map(str::to_owned);
-        parse(words.split(' ').map(OsString::from), &settings).map_err(|error| error.to_string())
+        let words = words.split(' ').map(OsString::from);
+        parse(words, &settings, SWITCHES).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -137,8 +185,21 @@ mod tests {
             ("echo --help", Request::Help, "config.yaml"),
             ("echo -h --check", Request::Help, "config.yaml"),
         ] {
-            let expected = Arguments { request, config: config.into(), flags: Vec::new() };
+            let (config, flags, switches) = (config.into(), Vec::new(), Vec::new());
+            let expected = Arguments { request, config, flags, switches };
             assert_eq!(parse_words(words), Ok(expected), "{words}");
+        }
+    }
+
+    #[test]
+    fn switches_stand_in_any_order() {
+        for (words, switches) in [
+            ("echo --health", &["health"][..]),
+            ("echo --watch", &["watch"]),
+            ("echo --lines --port 1 --watch", &["lines", "watch"]),
+            ("echo --watch --watch --follow", &["watch", "watch", "follow"]),
+        ] {
+            assert_eq!(parse_words(words).map(|parsed| parsed.switches), Ok(switches.to_vec()));
         }
     }
 
@@ -156,7 +217,8 @@ mod tests {
         for (words, named) in [
             (
                 "echo --prot",
-                "unknown option --prot; known: --config, --check, --version, --help, --port",
+                "unknown option --prot; known: --config, --check, --version, --help, --health, --watch, \
+                 --lines, --follow, --port",
             ),
             ("echo -x", "-x"),
             ("echo extra", "extra"),
@@ -164,6 +226,11 @@ mod tests {
             ("echo --config=", "--config"),
             ("echo --check=yes", "--check"),
             ("echo --port", "--port"),
+            ("echo --lines", "--lines needs --watch"),
+            ("echo --health --follow", "--follow needs --watch"),
+            ("echo --watch --health", "--health and --watch exclude each other"),
+            ("echo --watch --follow --lines", "--lines and --follow exclude each other"),
+            ("echo --watch=yes", "--watch"),
         ] {
             let error = parse_words(words).expect_err(words);
             assert!(error.contains(named), "{words}: {error}");

@@ -1,6 +1,6 @@
 //! What `--help` prints. The settings come from their declarations, so none can be missing.
 
-use crate::arguments::{DEFAULT_CONFIG_PATH, Program};
+use crate::arguments::{DEFAULT_CONFIG_PATH, Program, Switch};
 use crate::settings::{Log, Named, Section, named};
 use crate::text::wrapped;
 
@@ -8,6 +8,7 @@ use crate::text::wrapped;
 #[must_use]
 pub fn text<S: Section>(program: &Program) -> String {
     let Program { name, version, summary, signals_and_exit_codes, .. } = program;
+    let switches: String = program.switches.iter().map(switch).collect();
     let settings = settings::<S>(program.environment_prefix);
     format!(
         "\
@@ -18,7 +19,7 @@ Usage: {name} [OPTIONS]
 Options:
   -c, --config PATH  Read the configuration from PATH [default: {DEFAULT_CONFIG_PATH}]
       --check        Check the configuration, print what takes effect, and exit
-  -V, --version      Print the version and exit
+{switches}  -V, --version      Print the version and exit
   -h, --help         Print this help and exit
 
 Settings. A flag wins over its environment variable, and the variable over the file:
@@ -28,6 +29,11 @@ Settings. A flag wins over its environment variable, and the variable over the f
 {signals_and_exit_codes}
 "
     )
+}
+
+fn switch(switch: &Switch) -> String {
+    let option = format!("--{}", switch.name);
+    format!("      {option:<15}{}\n", switch.sentence)
 }
 
 fn settings<S: Section>(prefix: &str) -> String {

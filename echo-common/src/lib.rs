@@ -1,4 +1,4 @@
-//! What the server and the client both need around their job, and nothing of the job itself.
+//! What all programs need around their job, and nothing of the job itself.
 //!
 //! Reading order, from the outside in:
 //!
@@ -8,6 +8,7 @@
 //! 4. [`setting`]: one key, its sentence, its value and its limits
 //! 5. [`logger`]: the form of a log line, text or JSON
 //! 6. [`repr`]: bytes and addresses as Python writes them
+//! 7. [`host_port`]: where another program is
 //!
 //! # Who knows whom
 //!
@@ -19,6 +20,7 @@
 //! arguments: repr
 //! settings: logger, repr, setting, text
 //! setting:
+//! host_port:
 //! logger:
 //! repr:
 //! text:
@@ -30,6 +32,7 @@
 
 pub mod arguments;
 pub mod help;
+pub mod host_port;
 pub mod logger;
 pub mod repr;
 pub mod setting;
@@ -37,4 +40,4 @@ pub mod settings;
 mod start;
 mod text;
 
-pub use start::{USAGE_ERROR, fail, start};
+pub use start::{USAGE_ERROR, fail, read_arguments, read_settings, start};

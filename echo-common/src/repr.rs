@@ -89,7 +89,8 @@ fn hex_escape(byte: u8) -> [u8; 4] {
 }
 
 /// Hands on the bytes with their escapes, piece by piece. Only a quote of the kind that stands around them
-/// is escaped.
+/// is escaped. Inlined, because a line of the log takes longer without.
+#[inline]
 fn escape<E>(
     bytes: &[u8],
     quote: Option<u8>,
@@ -152,6 +153,7 @@ impl<'a, 'f> Pieces<'a, 'f> {
         Self { out, buffer, length: 0 }
     }
 
+    #[inline]
     fn push(&mut self, piece: &[u8]) -> fmt::Result {
         for part in piece.chunks(PIECES_BYTES) {
             if self.length + part.len() > PIECES_BYTES {

@@ -1,7 +1,7 @@
 //! Settings: the defaults, then the file, then the environment, then the flags. The later wins.
 //!
-//! One file serves both programs. Each reads its own section and `log`, and skips the other
-//! program's section, so that a mistake in the client's settings cannot stop the server.
+//! One file serves all programs. Each reads its own section and `log`, and skips the sections of the
+//! others, so that a mistake in the client's settings cannot stop the server.
 
 mod file;
 mod log_section;
@@ -21,7 +21,7 @@ pub use log_section::Log;
 pub(crate) use named::{Named, named};
 
 /// The sections that the file may have.
-const SECTIONS: [&str; 3] = ["server", "client", Log::NAME];
+const SECTIONS: [&str; 4] = ["server", "client", "scope", Log::NAME];
 
 /// A section of the file: named values, all with a default.
 ///

@@ -21,14 +21,36 @@ pub fn start<S: Section>(
     program: &Program,
     examine: impl Fn(&S) -> Vec<String>,
 ) -> Result<Settings<S>, ExitCode> {
+    read_settings(program, read_arguments::<S>(program)?, examine)
+}
+
+/// The first half of [`start`], for a program that has switches of its own.
+///
+/// # Errors
+/// As [`start`]: `--version` and `--help` are answered here.
+pub fn read_arguments<S: Section>(program: &Program) -> Result<Arguments, ExitCode> {
     let flags = settings::flags::<S>();
-    let arguments =
-        arguments::parse(env::args_os(), &flags).map_err(|error| refuse(program, &error))?;
+    let arguments = arguments::parse(env::args_os(), &flags, program.switches)
+        .map_err(|error| refuse(program, &error))?;
     match arguments.request {
-        Request::Run => load(program, arguments, examine),
-        Request::Check => Err(check(program, arguments, examine)),
+        Request::Run | Request::Check => Ok(arguments),
         Request::Version => Err(print(&format!("{} {}\n", program.name, program.version))),
         Request::Help => Err(print(&help::text::<S>(program))),
+    }
+}
+
+/// The second half of [`start`].
+///
+/// # Errors
+/// As [`start`]: `--check` is answered here.
+pub fn read_settings<S: Section>(
+    program: &Program,
+    arguments: Arguments,
+    examine: impl Fn(&S) -> Vec<String>,
+) -> Result<Settings<S>, ExitCode> {
+    match arguments.request {
+        Request::Check => Err(check(program, arguments, examine)),
+        _ => load(program, arguments, examine),
     }
 }
 

@@ -319,6 +319,11 @@ mod tests {
             ("message_timeout", &["0s", "1ms"], &["soon"]),
             ("drain_delay", &["0s", "5s"], &["5"]),
             ("drain_timeout", &["0s", "1m2s"], &["-1s"]),
+            (
+                "status",
+                &["off", "127.0.0.1:12346", "[::1]:0"],
+                &["on", "", "12346", "localhost:12346", "127.0.0.1"],
+            ),
         ] {
             let mut config = Config::default();
             for text in allowed {
@@ -355,6 +360,25 @@ mod tests {
     }
 
     #[test]
+    fn the_status_needs_an_address_of_its_own() {
+        for (ip, port, status, is_allowed) in [
+            ("0.0.0.0", "7", "off", true),
+            ("0.0.0.0", "7", "127.0.0.1:8", true),
+            ("127.0.0.1", "7", "127.0.0.2:7", true),
+            ("127.0.0.1", "0", "127.0.0.1:0", true),
+            ("127.0.0.1", "7", "127.0.0.1:7", false),
+            ("0.0.0.0", "7", "127.0.0.1:7", false),
+            ("127.0.0.1", "7", "0.0.0.0:7", false),
+        ] {
+            let mut config = Config::default();
+            for (key, text) in [("ip", ip), ("port", port), ("status", status)] {
+                set(&mut config, key, text).expect("allowed");
+            }
+            assert_eq!(config.check().is_ok(), is_allowed, "{ip}, {port}, {status}");
+        }
+    }
+
+    #[test]
     fn zero_is_no_timeout() {
         assert_eq!(or_never(Duration::ZERO), Duration::MAX);
         assert_eq!(or_never(Duration::from_millis(1)), Duration::from_millis(1));
@@ -371,7 +395,8 @@ mod tests {
             "[0-9]{1,9}",
             "([0-9]{1,4}(d|h|m|s|ms|M) ?){1,3}",
             any::<IpAddr>().prop_map(|ip| ip.to_string()),
-            "line|stream|echo|acknowledge",
+            any::<SocketAddr>().prop_map(|address| address.to_string()),
+            "line|stream|echo|acknowledge|off",
         ]
     }
 

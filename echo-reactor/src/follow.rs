@@ -246,3 +246,109 @@ fn name_of(error: &io::Error) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// A clock that the test sets.
+    fn clock() -> (Rc<Cell<u64>>, Clock) {
+        let micros = Rc::new(Cell::new(0));
+        let read = Rc::clone(&micros);
+        (micros, Rc::new(move || Duration::from_micros(read.get())))
+    }
+
+    fn steps(follow: &mut Follow, place: usize) -> Vec<Step> {
+        follow.take_lines(place).into_iter().map(|line| line.step).collect()
+    }
+
+    #[test]
+    fn the_next_connection_is_followed_from_its_accept_to_its_close() {
+        let (micros, clock) = clock();
+        let mut follow = Follow::default();
+        follow.begin_turn(7);
+        follow.accepted(0, || unreachable!("nobody follows"));
+        follow.begin(3, &clock);
+        micros.set(50);
+        follow.accepted(4, || "10.0.0.1:7".to_owned());
+        follow.attend(4);
+        follow.call("recv", 100, &Ok(5));
+        follow.attend(5);
+        follow.call("recv", 100, &Ok(6));
+        micros.set(60);
+        follow.begin_turn(8);
+        follow.closed(4, || Step::Closed { reason: "over".to_owned(), messages: 1 });
+        // The slot has another owner now.
+        follow.accepted(4, || unreachable!("nobody waits"));
+        follow.attend(4);
+        follow.call("recv", 100, &Ok(7));
+        assert!(follow.is_over(3) && follow.take_news() && !follow.take_news());
+        let line = |us, turn, step| StepLine { version: VERSION, us, turn, step };
+        let call = Call { name: "recv".to_owned(), asked: 100, got: Some(5), error: None };
+        let expected = [
+            line(0, 7, Step::Waiting),
+            line(0, 7, Step::Accepted { peer: "10.0.0.1:7".to_owned() }),
+            line(0, 7, Step::Call(call)),
+            line(10, 8, Step::Closed { reason: "over".to_owned(), messages: 1 }),
+        ];
+        assert_eq!(follow.take_lines(3), expected);
+    }
+
+    #[test]
+    fn a_silence_is_at_least_a_millisecond() {
+        let (micros, clock) = clock();
+        let mut follow = Follow::default();
+        follow.begin(0, &clock);
+        micros.set(5000);
+        follow.accepted(0, String::new);
+        follow.attend(0);
+        micros.set(5999);
+        follow.step(|| Step::Watched);
+        micros.set(6999);
+        follow.step(|| Step::OutOfBudget);
+        let accepted = Step::Accepted { peer: String::new() };
+        let silence = Step::Silence { us: 1000 };
+        let expected = [Step::Waiting, accepted, Step::Watched, silence, Step::OutOfBudget];
+        assert_eq!(steps(&mut follow, 0), expected);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_the_last_line_is_kept() {
+        let (_, clock) = clock();
+        let mut follow = Follow::default();
+        follow.begin(0, &clock);
+        follow.accepted(0, String::new);
+        follow.attend(0);
+        (0..600).for_each(|_| follow.step(|| Step::Watched));
+        follow.closed(0, || Step::Closed { reason: String::new(), messages: 0 });
+        let steps = steps(&mut follow, 0);
+        assert_eq!(steps.len(), STEPS_MAX + 2);
+        assert_eq!(steps[STEPS_MAX], Step::Lost { steps: 602 - 512 });
+        assert!(matches!(steps[STEPS_MAX + 1], Step::Closed { .. }));
+        assert_eq!(follow.take_lines(0), []);
+    }
+
+    #[test]
+    fn errors_have_the_names_that_strace_prints() {
+        let names = [
+            (Errno::AGAIN, "EAGAIN"),
+            (Errno::INTR, "EINTR"),
+            (Errno::CONNRESET, "ECONNRESET"),
+            (Errno::PIPE, "EPIPE"),
+            (Errno::NOTCONN, "ENOTCONN"),
+            (Errno::TIMEDOUT, "ETIMEDOUT"),
+            (Errno::HOSTUNREACH, "EHOSTUNREACH"),
+            (Errno::NETUNREACH, "ENETUNREACH"),
+            (Errno::NOMEM, "ENOMEM"),
+            (Errno::NOBUFS, "No buffer space available (os error 105)"),
+        ];
+        for (errno, name) in names {
+            assert_eq!(name_of(&io::Error::from(errno)), name);
+        }
+    }
+}

@@ -118,8 +118,13 @@ impl LogOutlet {
     #[must_use]
     pub fn backlog(&self) -> LogBacklog {
         let shared = self.lock();
-        let waiting_bytes = shared.waiting.len() as u64;
-        LogBacklog { waiting_bytes, dropped: shared.dropped_in_all }
+        // The lines of this turn wait for its end, not for the reader, unless it is behind.
+        let waiting = match shared.state {
+            State::Blocked => shared.waiting.len(),
+            State::Flowing => shared.waiting.len().saturating_sub(shared.unwritten),
+            State::Gone => 0,
+        };
+        LogBacklog { waiting_bytes: waiting as u64, dropped: shared.dropped_in_all }
     }
 
     /// Writes out what the reader takes.

@@ -6,7 +6,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use echo_common::arguments::Program;
+use echo_common::arguments::{Arguments, Program};
 use echo_common::fail;
 use echo_common::logger::{self, Target};
 use echo_common::settings::Settings;
@@ -17,12 +17,14 @@ use echo_reactor::log_events;
 use echo_reactor::log_outlet::LogOutlet;
 use echo_reactor::memory;
 use echo_reactor::reactor::{Exit, Identity, Reactor};
+use echo_watch::Sight;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
     summary: "answers each client with its own message; one thread, one epoll, many clients",
     environment_prefix: "SERVER",
+    switches: echo_watch::SWITCHES,
     signals_and_exit_codes: "\
 Signals:
   SIGTERM, SIGINT, SIGHUP  Answer what has arrived, close every connection and exit; what is left at
@@ -33,8 +35,9 @@ Signals:
   SIGUSR2                  Nothing
 
 Exit codes:
-  0    After a signal
-  1    The server cannot start, usually because it cannot listen
+  0    After a signal. --health: the server serves. --watch: the server has left, or a signal came
+  1    The server cannot start, usually because it cannot listen. --health: the server does not serve.
+       --watch: there is nothing to watch
   2    The command line or the configuration makes no sense
   143  After a second signal, SIGTERM; 130 after SIGINT, 129 after SIGHUP",
 };
@@ -44,10 +47,25 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, ExitCode> {
+    let arguments = echo_common::read_arguments::<Config>(&PROGRAM)?;
+    match Sight::asked_for(&arguments.switches) {
+        Some(sight) => look(sight, arguments),
+        None => run_server(arguments),
+    }
+}
+
+/// Looks at a server that runs already. By its own settings it is found.
+fn look(sight: Sight, arguments: Arguments) -> Result<ExitCode, ExitCode> {
+    let settings = echo_common::read_settings::<Config>(&PROGRAM, arguments, |_| Vec::new())?;
+    let seen = echo_watch::look(sight, settings.section.status());
+    seen.map(|()| ExitCode::SUCCESS).map_err(|trouble| fail(&PROGRAM, &trouble))
+}
+
+fn run_server(arguments: Arguments) -> Result<ExitCode, ExitCode> {
     let log = LogOutlet::to_stderr();
     // Signals come first: PID 1 of a container does not get a signal that it has no handler for.
     let linux = Linux::new(log.clone()).map_err(|error| fail(&PROGRAM, &error))?;
-    let settings = echo_common::start(&PROGRAM, examine)?;
+    let settings = echo_common::read_settings(&PROGRAM, arguments, examine)?;
     let target = Target::Pipe(Box::new(log.clone()));
     logger::init(&settings.log.level, settings.log.format, target);
     finish_log_on_panic(log.clone());

@@ -292,3 +292,89 @@ fn whole(micros: f64) -> u64 {
 fn small(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    /// A turn that wakes at `woke`, serves for 30 µs, and has so many events.
+    fn turn(timing: &mut Timing, account: &mut Account, woke: u64, events: u64) {
+        account.begin_turn();
+        timing.wakes(account.tally.turns, WokenBy::Event, at(woke));
+        account.tally.events.connection += events;
+        account.visits += 2;
+        account.tally.accepted += 3;
+        account.tally.closed.answered += 1;
+        timing.lap(Lap::Serve, at(woke + 30));
+        timing.lap(Lap::Log, at(woke + 40));
+        timing.ends(account, false);
+    }
+
+    #[test]
+    fn a_turn_has_its_times_and_how_far_the_counters_went() {
+        let mut account = Account::default();
+        account.tally.events.connection = 100;
+        let mut timing = Timing::begin(at(1000), &account);
+        turn(&mut timing, &mut account, 1500, 7);
+        let expected = Turn {
+            number: 1,
+            at_us: 1500,
+            slept_us: 500,
+            phases: Phases { serve: 30.0, log: 10.0, ..Phases::default() },
+            events: 7,
+            visits: 2,
+            accepted: 3,
+            reaped: 1,
+            woken_by: WokenBy::Event,
+            draining: false,
+        };
+        assert_eq!(timing.turns_from(1), [expected]);
+        assert_eq!(timing.turns_from(2), []);
+    }
+
+    #[test]
+    fn the_turn_in_which_timing_begins_is_not_told() {
+        let account = Account::default();
+        let mut timing = Timing::begin(at(1000), &account);
+        timing.lap(Lap::Log, at(1010));
+        timing.ends(&account, false);
+        assert_eq!(timing.turns_from(0), []);
+    }
+
+    #[test]
+    fn as_many_turns_are_kept_as_a_frame_can_show() {
+        let mut account = Account::default();
+        let mut timing = Timing::begin(at(0), &account);
+        for woke in 1..=300 {
+            turn(&mut timing, &mut account, woke * 100, 1);
+        }
+        let numbers: Vec<u64> = timing.turns_from(0).iter().map(|turn| turn.number).collect();
+        assert_eq!(numbers, (45..=300).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn a_second_is_the_last_four_windows() {
+        let mut account = Account::default();
+        let mut timing = Timing::begin(at(0), &account);
+        assert_eq!(timing.last_second(), None);
+        // One turn in the first window, two in the second, and so on.
+        for window in 1..=6_u64 {
+            for number in 0..window {
+                let woke = (window - 1) * 250_000 + 1000 * (number + 1);
+                turn(&mut timing, &mut account, woke, window);
+            }
+            timing.frame_is_due(at(window * 250_000));
+        }
+        let second = timing.last_second().expect("six windows");
+        assert_eq!((second.us, second.turns), (1_000_000, 3 + 4 + 5 + 6));
+        assert!((second.phases.serve - 18.0 * 30.0).abs() < 1e-6, "{:?}", second.phases);
+        assert_eq!(second.turn_us, Percentiles { median: 40, p99: 40, max: 40 });
+        assert_eq!(second.events, Percentiles { median: 5, p99: 6, max: 6 });
+        // To two digits.
+        assert!((960..970).contains(&second.sleep_us.median), "{:?}", second.sleep_us);
+    }
+}

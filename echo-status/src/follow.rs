@@ -19,7 +19,7 @@ pub struct StepLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The server waits for a connection to follow.
+    /// The server waits for a connection to follow. It says so at once, and then every second.
     Waiting,
     /// It was accepted.
     Accepted {
@@ -41,7 +41,8 @@ pub enum Step {
     },
     /// A visit ended because its budget ran out: the next turn goes on without an event.
     OutOfBudget,
-    /// Nothing happened for this time, in microseconds: the server slept, or served others.
+    /// Nothing happened for this time, in microseconds, a millisecond at least: the server slept, or
+    /// served others.
     Silence {
         /// How long.
         us: u64,

@@ -33,7 +33,8 @@ pub struct Frame {
     pub tally: Tally,
     /// What was timed in the last second; `null` if nobody watched then.
     pub last_second: Option<Measured>,
-    /// The turns since the frame before, oldest first: the last 256 at most. Empty if nobody watched.
+    /// The turns since this watcher's frame before, oldest first: the last 256 at most. Empty in its
+    /// first frame.
     pub turns: Vec<Turn>,
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Frame, Request, StepLine};
@@ -25,6 +26,10 @@ impl Lines {
     /// What `connect(2)` and `send(2)` list; `TimedOut`.
     pub fn ask(address: SocketAddr, request: Request, timeout: Duration) -> io::Result<Lines> {
         let mut socket = TcpStream::connect_timeout(&address, timeout)?;
+        if socket.local_addr()? == socket.peer_addr()? {
+            // The kernel can connect a socket to itself where nobody listens.
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
         socket.set_read_timeout(Some(timeout))?;
         socket.set_write_timeout(Some(timeout))?;
         socket.write_all(format!("{}\n", request.word()).as_bytes())?;
@@ -34,7 +39,8 @@ impl Lines {
     /// The next frame; `None` is the end.
     ///
     /// # Errors
-    /// `InvalidData` if the line is no frame of this version; else what `recv(2)` lists. `WouldBlock`
+    /// `InvalidData` if the line is no frame of this version; `PermissionDenied` if it is the server's
+    /// refusal, with its text; else what `recv(2)` lists. `WouldBlock`
     /// after the timeout: what has come of a line is kept, and a further call goes on.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         self.next()
@@ -58,6 +64,18 @@ impl Lines {
         if !line.ends_with(b"\n") {
             return Err(io::Error::new(ErrorKind::UnexpectedEof, "the last line is cut off"));
         }
-        Ok(Some(serde_json::from_slice(&line)?))
+        serde_json::from_slice(&line)
+            .map(Some)
+            .map_err(|error| refusal(&line).unwrap_or(error.into()))
     }
+}
+
+/// What the server says instead of an answer, if this is such a line.
+fn refusal(line: &[u8]) -> Option<io::Error> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    let Refusal { error } = serde_json::from_slice(line).ok()?;
+    Some(io::Error::new(ErrorKind::PermissionDenied, error))
 }

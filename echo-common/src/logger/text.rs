@@ -13,7 +13,7 @@ const PREFIX_BYTES: usize = SECONDS_BYTES + 1 + 8 + 1;
 pub(super) fn write_line(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let level = record.level().as_str().as_bytes();
     let mut prefix = [b' '; PREFIX_BYTES];
-    prefix[..SECONDS_BYTES].copy_from_slice(&timestamp::seconds(timestamp::now()));
+    prefix[..SECONDS_BYTES].copy_from_slice(&timestamp::seconds(timestamp::last_tick()));
     prefix[SECONDS_BYTES + 1..][..level.len()].copy_from_slice(level);
     line.write_all(&prefix)?;
     line.write_fmt(*record.args())?;

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Length of `2020-04-10 23:10:54`, in bytes.
 pub(super) const SECONDS_BYTES: usize = 19;
 /// Length of `2020-04-10T23:10:54.123Z`, in bytes.
@@ -11,6 +13,13 @@ pub(super) const MILLIS_BYTES: usize = SECONDS_BYTES + 5;
 /// The time since 1970.
 pub(super) fn now() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+/// The same as of the last tick of the kernel's clock, some milliseconds ago. It is good enough for
+/// seconds, and costs a fifth.
+pub(super) fn last_tick() -> Duration {
+    let time = clock_gettime(ClockId::RealtimeCoarse);
+    Duration::from_secs(time.tv_sec.try_into().unwrap_or_default())
 }
 
 /// As Python's `logging` writes a time, without its fraction: `2020-04-10 23:10:54`.

@@ -1,4 +1,4 @@
-//! The section `log`, which both programs read.
+//! The section `log`, which all programs read.
 
 use super::Section;
 use crate::logger::{Filter, Format};

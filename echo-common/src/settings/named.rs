@@ -2,7 +2,7 @@
 //!
 //! The key `loop_period` of the section `client` is `CLI_LOOP_PERIOD` in the environment, because
 //! the client's prefix is `CLI`, and `--loop-period` on the command line. The section `log` is the
-//! same for both programs: `message_lines_per_second` is `LOG_MESSAGE_LINES_PER_SECOND` and
+//! same for all programs: `message_lines_per_second` is `LOG_MESSAGE_LINES_PER_SECOND` and
 //! `--log-message-lines-per-second`.
 
 use super::{Log, Section};

@@ -138,7 +138,7 @@ fn every_mistake_in_the_file_has_its_line() {
         ("server:\n  prt: 1", format!(":2: server: unknown key prt; allowed: {keys}")),
         (
             "\nsrver:\n  port: 1",
-            ":2: unknown section srver; allowed: server, client, log".to_owned(),
+            ":2: unknown section srver; allowed: server, client, scope, log".to_owned(),
         ),
         ("server:\n  port: abc", format!(":2: server.port: \"abc\" is not {port}")),
         ("server:\n  port:\n  name: a", format!(":2: server.port: \"\" is not {port}")),
@@ -157,7 +157,7 @@ fn every_mistake_in_the_file_has_its_line() {
         ("server: 5", ":1: server: integer `5` is not a mapping of keys to values".to_owned()),
         (
             "- server",
-            ":1: sequence is not a mapping of the sections server, client, log".to_owned(),
+            ":1: sequence is not a mapping of the sections server, client, scope, log".to_owned(),
         ),
         ("server:\n  [a]: 1", format!(":2: server: sequence is not a key; allowed: {keys}")),
         ("server:\n  \"a\\nb\": 1", format!(r":2: server: unknown key a\nb; allowed: {keys}")),

@@ -199,6 +199,22 @@ fn a_server_that_cannot_start_says_why_whatever_the_log_level() {
 }
 
 #[test]
+fn a_status_port_in_use() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let status = other.local_addr().expect("an address");
+    let finished = run(&mut Setup::new().set("status", status).log_level("error").command());
+    let parts = ["ERROR ", "the status", "in use", &status.to_string(), "SERVER_STATUS"];
+    assert_refused(&finished, 1, &parts);
+}
+
+#[test]
+fn a_status_port_where_clients_are_served() {
+    let setup = Setup::new().set("port", 12345).set("status", "0.0.0.0:12345");
+    let parts = ["server: status: 0.0.0.0:12345 is where clients are served", "12346"];
+    assert_refused(&run(&mut setup.command()), 2, &parts);
+}
+
+#[test]
 fn an_address_of_another_machine() {
     // TEST-NET-3 (RFC 5737): no machine has it.
     let finished = run(&mut Setup::new().set("ip", "203.0.113.1").log_level("error").command());

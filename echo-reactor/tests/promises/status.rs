@@ -1,6 +1,10 @@
 //! Those who watch: they are told the truth, and the server is as if they were not there.
 
-use echo_harness::peer::{End, Peer, all_read, all_send};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use echo_harness::peer::{End, Peer, all_read, all_send, line};
+use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 use echo_harness::wait::PATIENCE;
@@ -94,6 +98,41 @@ fn a_peer_that_does_not_read_is_seen_to_be_flushing() {
     drop(stuck);
     let frame = frame_until(&server, "the peer gone", |frame| frame.open.total == 0);
     assert_eq!((frame.open.waiting_bytes, frame.tally.closed.reset), (0, 1));
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn lines_that_are_left_out_of_the_log_are_counted() {
+    let server = watched().message_lines_per_second(1).start();
+    Peer::connect(server.port).assert_answers_at_the_end("hello\n".repeat(10));
+    let frame = once(&server);
+    assert_eq!((frame.tally.messages, frame.tally.log.left_out), (10, 9));
+    assert_eq!((frame.tally.log.dropped, frame.log_waiting_bytes), (0, 0));
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn a_log_that_is_not_read_is_seen_to_wait() {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let (port, status) = (free_port().expect("a port"), free_port().expect("a port"));
+    let status = SocketAddr::from((Ipv4Addr::LOCALHOST, status));
+    let setup = watched().message_lines_per_second(0).set("port", port).set("status", status);
+    let server = setup.start_with_log(writer);
+    let ask = || Lines::ask(status, Request::Once, PATIENCE.limit).ok();
+    let once = || only_frame(wait::until_some("the status port", ask));
+    let mut peer = Peer::connect(port);
+    let mut sent = 0;
+    // A pipe holds 64 KiB, and the server keeps 1 MiB beside it.
+    while once().tally.log.dropped == 0 {
+        peer.assert_echoes(line(1000).repeat(100));
+        sent += 100;
+        let waiting = once().log_waiting_bytes;
+        assert!(waiting <= MEGABYTE as u64, "{waiting} bytes wait");
+    }
+    let frame = once();
+    assert!(frame.log_waiting_bytes > MEGABYTE as u64 / 2, "{frame:?}");
+    assert_eq!(frame.tally.messages, sent);
+    drop((peer, reader));
     server.terminate().assert_left_with(0);
 }
 
@@ -413,9 +452,15 @@ fn one_more_than_eight_gets_a_single_frame() {
 #[test]
 fn silent_readers_do_not_keep_a_health_check_waiting() {
     let server = watched().start();
-    let silent = Peer::connect_many(server.status().port(), 100);
+    let mut silent = Peer::connect_many(server.status().port(), 100);
     let frame = once(&server);
     assert!(frame.watchers <= 16, "{}", frame.watchers);
+    // Those who had to go for others got what they seemed to want.
+    for reader in &mut silent[..80] {
+        let (answer, end) = reader.read_to_end();
+        assert_eq!(end, End::Clean);
+        assert_adds_up(&serde_json::from_slice(&answer).expect("a frame"));
+    }
     drop(silent);
     server.terminate().assert_left_with(0);
 }

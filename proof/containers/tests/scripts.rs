@@ -3,6 +3,7 @@
 use std::fs::{self, read_to_string};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
@@ -14,6 +15,8 @@ use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
 use echo_harness::proc;
 use echo_harness::wait::{PATIENCE, until};
+use serde_yaml::Value;
+
 use rustix::process::{
     Pid, Signal, getpid, kill_process, kill_process_group, test_kill_process_group,
 };
@@ -125,7 +128,7 @@ fn what_is_no_regular_file_is_written_through_and_never_replaced() {
 
 #[test]
 fn a_prefix_that_compose_would_change_is_refused_before_anything_else() {
-    let scripts = ["up", "down", "scale", "netcat-test", "logs", "clean", "build-images"];
+    let scripts = ["up", "down", "scale", "netcat-test", "logs", "clean", "stack-up", "stack-down"];
     let prefixes =
         ["A-", "-a", "_a", "a b", "a.b", "ñ-", "a/b", "$(x)", "a23456789012345678901234-"];
     for (name, prefix) in scripts.into_iter().cycle().zip(prefixes) {
@@ -380,6 +383,122 @@ fn troubleshooting_names_lines_that_there_are() {
     }
 }
 
+/// The engine of a Swarm's manager, which does nothing with a stack. `cases` come first.
+fn manager(cases: &str) -> String {
+    engine(&format!(
+        "{cases}
+        'info --format {{{{.Swarm.'*) echo 'active true' ;;
+        info*) uname -r ;;
+        create* | cp* | tag* | 'config '* | 'node ls'* | 'service ps'*) ;;
+        'start --attach '*) echo '# stop_grace_period: 5s' ;;
+        'stack deploy '*) echo \"$ECHO_REPLICAS $ECHO_CLIENTS $ECHO_ENDPOINT $ECHO_STOP_GRACE $*\" >&2; exit 1 ;;"
+    ))
+}
+
+#[test]
+fn without_a_swarm_one_line_says_how_to_have_one() {
+    for name in ["stack-up", "stack-status", "stack-scale", "stack-update", "stack-down"] {
+        for (membership, line) in [
+            ("inactive false", "this engine is in no Swarm (it is inactive): docker swarm init"),
+            ("active false", "give the command on a manager"),
+        ] {
+            let engine = manager(&format!("info*) echo '{membership}' ;;"));
+            run_with(&[("docker", &engine)], name, "1").complains(line);
+        }
+    }
+}
+
+#[test]
+fn a_stack_that_is_not_up_is_no_stack() {
+    let engine = manager("'service inspect '*) exit 1 ;;");
+    for name in ["stack-status", "stack-scale", "stack-update"] {
+        run_with(&[("docker", &engine)], name, "1").complains("the stack is not up: make stack-up");
+    }
+    let gone = run_with(&[("docker", &engine)], "stack-down", "").succeeded();
+    gone.says("Nothing of the stack fake-echo-reactor is there");
+}
+
+#[test]
+fn what_is_no_number_of_replicas_or_clients_is_refused() {
+    for name in ["stack-up", "stack-scale"] {
+        for number in ["-1", "x", "1.5", "1001", "10000000000000000000"] {
+            let line = format!("REPLICAS={number} is no number from 0 to 1000");
+            run_with(&[("docker", &manager(""))], name, number).complains(&line);
+        }
+    }
+    run_with(&[("docker", &manager(""))], "stack-scale", "")
+        .complains("make stack-scale REPLICAS=6");
+}
+
+/// Runs "stack-up" on a manager that does not deploy; it says what it was to deploy.
+fn stack_up(cases: &str, variables: &[(&str, &str)]) -> Output {
+    let mut up = script_beside("stack-up", "3");
+    run_as(&[("docker", &manager(cases))], up.envs(variables.iter().copied())).failed()
+}
+
+#[test]
+fn a_stack_is_stopped_with_the_time_that_its_configuration_asks_for() {
+    let output = stack_up("", &[("ECHO_ENDPOINT", "dnsrr")]);
+    let deploy = "stack deploy --compose-file *stack.yaml --resolve-image never fake-echo-reactor";
+    output.says(&format!("error: the stack was not deployed: 3 2 dnsrr 5s {deploy}"));
+}
+
+#[test]
+fn one_address_for_all_replicas_needs_ipvs_here_and_is_expected_elsewhere() {
+    let elsewhere = "'info --format {{.KernelVersion}}') echo another ;;";
+    stack_up(elsewhere, &[]).says("error: the stack was not deployed: 3 2 vip *");
+    if !Path::new("/proc/net/ip_vs").exists() && !is_available(&["modprobe", "--dry-run", "ip_vs"])
+    {
+        let output = stack_up("", &[]).says("This kernel has no IPVS: *");
+        output.says("error: the stack was not deployed: 3 2 dnsrr *");
+    }
+    stack_up("", &[("ECHO_ENDPOINT", "both")])
+        .complains("ECHO_ENDPOINT=both is neither vip nor dnsrr");
+}
+
+#[test]
+fn a_registry_gets_the_images_and_the_stack_takes_them_from_there() {
+    let registry = [("ECHO_REGISTRY", "registry.example/me"), ("ECHO_ENDPOINT", "vip")];
+    let output = stack_up("push*) ;;", &registry);
+    let output = output.says("Pushing registry.example/me/echo-client:fake-*");
+    output.says("error: the stack was not deployed: *--with-registry-auth fake-echo-reactor");
+
+    let denied = stack_up("push*) echo 'denied: no access' >&2; exit 1 ;;", &registry);
+    denied.says(
+        "error: registry.example/me/echo-reactor:fake-* cannot be pushed: denied: no access; *",
+    );
+}
+
+#[test]
+fn a_stack_has_a_definition_like_the_one_for_one_machine() {
+    let definition = |name: &str| {
+        let text = read_to_string(checkout().join("docker").join(name)).unwrap();
+        let mut yaml: Value = serde_yaml::from_str(&text).expect("YAML");
+        yaml.apply_merge().expect("merges");
+        yaml
+    };
+    let (one, many) = (definition("docker-compose-dev.yaml"), definition("stack.yaml"));
+    for (one, many) in [
+        (&one["services"]["server"], &many["services"]["server"]),
+        (&one["services"]["client1"], &many["services"]["client"]),
+    ] {
+        for key in ["read_only", "cap_drop", "logging", "ulimits", "stop_grace_period"] {
+            assert_eq!(one.get(key), many.get(key), "{key}");
+        }
+        let limits = &many["deploy"]["resources"]["limits"];
+        let memory = limits["memory"].as_str().map(str::to_lowercase);
+        assert_eq!(one["mem_limit"].as_str(), memory.as_deref());
+        assert_eq!(one["pids_limit"], limits["pids"]);
+        assert!(many.get("ports").is_none(), "a port of a Swarm listens on every address");
+    }
+    let health =
+        |definition: &Value| definition["services"]["server"]["healthcheck"]["test"].clone();
+    assert_eq!(health(&one), health(&many));
+    let status = many["services"]["server"]["environment"]["SERVER_STATUS"].as_str().unwrap();
+    let variables = one["services"]["server"]["environment"].as_sequence().unwrap();
+    assert!(variables.contains(&format!("SERVER_STATUS={status}").into()), "{variables:?}");
+}
+
 #[test]
 fn make_lists_its_commands() {
     let mut output = run(command("make").current_dir(checkout())).succeeded();
@@ -391,6 +510,7 @@ fn make_lists_its_commands() {
         "build",
         "netcat-test",
         "scale",
+        "watch",
         "demo",
         "lesson",
         "break",
@@ -398,6 +518,12 @@ fn make_lists_its_commands() {
         "first-solution",
         "test",
         "test-containers",
+        "test-swarm",
+        "stack-up",
+        "stack-status",
+        "stack-scale",
+        "stack-update",
+        "stack-down",
         "soak",
         "clean",
     ] {
@@ -408,7 +534,7 @@ fn make_lists_its_commands() {
 #[test]
 fn shellcheck_has_no_complaint() {
     if is_available(&["shellcheck", "--version"]) {
-        let scripts = "shellcheck docker/*.sh proof/tools/*.sh proof/containers/src/*.sh .ci/run";
+        let scripts = "shellcheck docker/*.sh proof/tools/*.sh proof/*/src/*.sh .ci/run";
         run(command("sh").args(["-c", scripts]).current_dir(checkout())).succeeded();
     }
 }

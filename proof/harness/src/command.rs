@@ -47,12 +47,12 @@ fn build_directory() -> PathBuf {
     test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps").to_owned()
 }
 
-/// A command in an environment without settings of server or client.
+/// A command in an environment without settings of the programs.
 pub fn without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let is_setting = |name: &str| {
-            let prefixes = ["SERVER_", "CLI_", "LOG_"];
+            let prefixes = ["SERVER_", "CLI_", "SCOPE_", "LOG_"];
             name == "RUST_LOG" || prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
         if name.to_str().is_some_and(is_setting) {

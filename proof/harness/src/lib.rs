@@ -14,6 +14,7 @@
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test, pipes and terminals |
 //! | [`skip`] | a test that this machine cannot run |
+//! | [`terminal`] | a terminal with somebody in front of it: what is seen, what is typed |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
 //! | [`json_log`] | the log catalogue as JSON, and the document that lists its events |
 //!
@@ -48,4 +49,5 @@ pub mod skip;
 pub mod sockets;
 pub mod strace;
 pub mod stuck_peer;
+pub mod terminal;
 pub mod wait;

@@ -1,0 +1,58 @@
+//! A server with a status port, those who look at it, and a port that only looks like one.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::thread;
+
+use echo_harness::command::{program, without_settings};
+use echo_harness::ports::free_port;
+use echo_harness::server::{Server, Setup};
+
+/// An address at which nobody listens yet.
+pub(crate) fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into()
+}
+
+/// How a server is started that can be watched at this address.
+pub(crate) fn watched(status: SocketAddr) -> Setup {
+    Setup::new().set("status", status)
+}
+
+/// A running server, and the address of its status port.
+pub(crate) fn serve() -> (Server, SocketAddr) {
+    let status = free_address();
+    (watched(status).start(), status)
+}
+
+/// The program that looks at the server at this address.
+pub(crate) fn look(status: &impl ToString, switches: &[&str]) -> Command {
+    let mut command = without_settings(program("echo-reactor"));
+    command.args(["--config", "/dev/null", "--status", &status.to_string()]).args(switches);
+    // Those of whoever runs the tests count for nothing.
+    command.env_remove("NO_COLOR");
+    command
+}
+
+/// A port that answers every visitor like this, once it has said its word.
+pub(crate) fn port_that(answer: impl Fn(&mut TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for visitor in listener.incoming() {
+            let mut visitor = visitor.expect("a connection");
+            let mut word = String::new();
+            if BufReader::new(&visitor).read_line(&mut word).is_ok() {
+                answer(&mut visitor);
+            }
+        }
+    });
+    address
+}
+
+/// A port that says this and ends.
+pub(crate) fn port_that_says(text: &'static str) -> SocketAddr {
+    port_that(move |visitor| {
+        let _ = visitor.write_all(text.as_bytes());
+    })
+}

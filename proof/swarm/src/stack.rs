@@ -1,0 +1,187 @@
+//! The stack on the engines, by the commands that a user has.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use echo_containers::{Output, command, run, script};
+use echo_harness::wait::{Patience, try_until};
+
+use crate::engines::{Engines, NODES};
+
+/// The clients send a message every 20 ms, until they are stopped.
+const CONFIG: &str = "\
+server: {drain_delay: 2s}
+client: {loop_period: 20ms, loop_lapse: 365d}
+";
+
+/// How many of each there are at the beginning of each test.
+pub const REPLICAS: usize = 3;
+pub const CLIENTS: usize = 12;
+
+/// Long enough for a node that is lost: Swarm notices that after some 15 s, and starts its replicas elsewhere.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// What comes before all names.
+const PREFIX: &str = "swarm-";
+
+/// The engines and the stack on them.
+pub struct Stack {
+    engines: RefCell<Engines>,
+    config: PathBuf,
+}
+
+/// Waits until `condition` holds, for at most `limit`.
+#[track_caller]
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let patience = Patience { limit, pause: Duration::from_millis(200) };
+    let seen = try_until(what, patience, || Ok::<_, io::Error>(condition().then_some(())));
+    assert!(seen.is_ok(), "{seen:?}");
+}
+
+impl Stack {
+    /// Starts the engines, and gives all of them the images: there is no registry.
+    pub(crate) fn new() -> Stack {
+        let engines = Engines::start();
+        let config = engines.folder().join("config.yaml");
+        fs::write(&config, CONFIG).expect("a file of our own");
+        let stack = Stack { engines: RefCell::new(engines), config };
+        stack.script("build-images", &[]).succeeded();
+        stack
+    }
+
+    /// Brings it to three replicas, on nodes that all work, and twelve clients, all of them on the manager.
+    pub fn ready(&self) {
+        if self.services().is_empty() {
+            self.bring_up();
+        }
+        let nodes = "{{.Status}} {{.Availability}}";
+        let all_work = || {
+            let nodes = self.engine(1, &["node", "ls", "--format", nodes]);
+            nodes.lines().filter(|node| *node == "Ready Active").count() == NODES
+        };
+        wait_until("all nodes at work", SOON, all_work);
+        if self.replicas().len() < REPLICAS || self.replica_count() != REPLICAS {
+            self.script("stack-scale", &["3"]).succeeded();
+            // Swarm spreads the replicas when it rolls them, and never moves one that runs.
+            self.script("stack-update", &[]).succeeded();
+        }
+        wait_until("all clients answered", SOON, || {
+            let accounts = self.accounts();
+            accounts.len() == CLIENTS && accounts.iter().all(|account| account.answered > 0)
+        });
+    }
+
+    fn bring_up(&self) {
+        self.spread_stack_images();
+        self.script("stack-up", &["3", &CLIENTS.to_string()]).succeeded();
+        let update = ["service", "update", "--quiet", "--constraint-add", "node.hostname==node1"];
+        self.engine(1, &[&update[..], &["--no-resolve-image", &self.named("client")]].concat());
+    }
+
+    /// The images as "stack-up" names them, by their sources.
+    pub fn stack_images(&self) -> Vec<String> {
+        let format = "{{.Repository}}:{{.Tag}}";
+        let images = self.engine(1, &["image", "ls", "--format", format]);
+        let is_ours = |image: &&str| {
+            let tag = image.split_once(&format!(":{PREFIX}")).map(|(_, tag)| tag);
+            tag.is_some_and(|tag| tag.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        images.lines().filter(is_ours).map(str::to_owned).collect()
+    }
+
+    /// What a user does who has no registry.
+    pub fn spread_stack_images(&self) {
+        let images = self.stack_images();
+        if images.is_empty() {
+            // They get their names here, and this fails: the workers have none.
+            self.script("stack-up", &[]).failed();
+            return self.spread_stack_images();
+        }
+        self.spread(&images.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// The services of the stack.
+    pub fn services(&self) -> String {
+        let filter = format!("label=com.docker.stack.namespace={}", self.name());
+        self.engine(1, &["service", "ls", "--quiet", "--filter", &filter])
+    }
+
+    /// The stack's name.
+    pub fn name(&self) -> String {
+        format!("{PREFIX}echo-reactor")
+    }
+
+    /// Runs `docker/NAME.sh` on the manager.
+    pub fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        run(self.on(1, &mut script(name, arguments)))
+    }
+
+    fn on<'a>(&self, node: usize, command: &'a mut Command) -> &'a mut Command {
+        command.env("DOCKER_HOST", self.engines.borrow().host(node));
+        command.env("ECHO_CONFIG", &self.config).env("PULL_TIMEOUT", "0").env("ECHO_PREFIX", PREFIX)
+    }
+
+    /// Has an engine do something, and returns what it says.
+    pub fn engine(&self, node: usize, arguments: &[&str]) -> String {
+        let output = run(self.on(node, command("docker").args(arguments))).succeeded();
+        output.text.trim_end().to_owned()
+    }
+
+    /// Changes the world: "kill 2", "start 2", "cut 3", "mend 3".
+    pub fn world(&self, what: &str) {
+        self.engines.borrow_mut().tell(what);
+    }
+
+    /// What a service or a network is called.
+    pub fn named(&self, name: &str) -> String {
+        format!("{}_{name}", self.name())
+    }
+
+    /// Copies an image of the manager to the workers.
+    pub fn spread(&self, images: &[&str]) {
+        let file = self.config.with_extension("tar");
+        let file = file.to_str().expect("a plain path");
+        self.engine(1, &[&["save", "--output", file], images].concat());
+        for node in 2..=NODES {
+            self.engine(node, &["load", "--quiet", "--input", file]);
+        }
+    }
+
+    /// Makes an image of the server that does something else, on all nodes.
+    pub fn image_that(&self, name: &str, entrypoint: &str) -> String {
+        let image = format!("echo-reactor:{name}");
+        let folder = self.config.with_file_name(name);
+        fs::create_dir_all(&folder).expect("a directory of our own");
+        let file = format!("FROM echo-reactor:{PREFIX}latest\nENTRYPOINT {entrypoint}\n");
+        fs::write(folder.join("Dockerfile"), file).expect("a file of our own");
+        let folder = folder.to_str().expect("a plain path");
+        self.engine(1, &["build", "--quiet", "--tag", &image, folder]);
+        self.spread(&[&image]);
+        image
+    }
+
+    /// How many replicas of the server run on each node; those that do not count for nothing.
+    pub fn replicas(&self) -> BTreeMap<String, usize> {
+        let format = "{{.Node}} {{.CurrentState}}";
+        let running = ["--filter", "desired-state=running", "--format", format];
+        let server = self.named("server");
+        let tasks = self.engine(1, &[&["service", "ps"], &running[..], &[&server]].concat());
+        let mut nodes = BTreeMap::new();
+        for line in tasks.lines() {
+            let (node, state) = line.split_once(' ').expect("a node and a state");
+            if state.starts_with("Running") {
+                *nodes.entry(node.to_owned()).or_default() += 1;
+            }
+        }
+        nodes
+    }
+
+    pub fn replica_count(&self) -> usize {
+        self.replicas().values().sum()
+    }
+}

@@ -1,0 +1,203 @@
+//! The stack on three real engines, under twelve clients that send a message every 20 ms and count. The
+//! clients' account is the oracle: every message answered once and rightly, and no client ended.
+
+use std::thread;
+use std::time::Duration;
+
+use echo_swarm::{Account, CLIENTS, REPLICAS, SOON, Shared, Stack, wait_until};
+
+static STACK: Shared = Shared::new();
+
+/// Does something, and returns what it has cost the clients, who go on all the time.
+fn cost_of(stack: &Stack, change: impl FnOnce()) -> Account {
+    let before = stack.accounts();
+    change();
+    let at_the_end = stack.accounts();
+    // Each gets a further answer from what is there now.
+    wait_until("all clients answered again", SOON, || {
+        let now = stack.accounts();
+        now.iter().zip(&at_the_end).all(|(now, then)| now.answered > then.answered)
+    });
+    Account::since(&before, &stack.accounts())
+}
+
+/// The same for what must not cost them anything.
+fn assert_costs_nothing(stack: &Stack, change: impl FnOnce()) {
+    let cost = cost_of(stack, change);
+    assert_eq!((cost.tried_again, cost.refused), (0, 0), "{cost:?}");
+}
+
+/// A worker that has a replica of the server.
+fn worker_with_a_replica(stack: &Stack) -> usize {
+    let replicas = stack.replicas();
+    let worker = [2, 3].into_iter().find(|number| replicas.contains_key(&format!("node{number}")));
+    worker.unwrap_or_else(|| panic!("no replica on a worker: {replicas:?}"))
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn nodes_without_the_images_are_named_with_what_to_do() {
+    let Some(stack) = STACK.take() else { return };
+    stack.script("stack-down", &[]).succeeded();
+    for image in stack.stack_images() {
+        for node in [2, 3] {
+            stack.engine(node, &["image", "rm", "--force", &image]);
+        }
+    }
+    let output = stack.script("stack-up", &[]).failed();
+    output.says("error: no image on node*ECHO_REGISTRY=HOST/NAME make stack-up*docker save *");
+    stack.script("stack-down", &[]).succeeded();
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn a_rolling_update_costs_the_clients_nothing() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    for _ in 0..2 {
+        assert_costs_nothing(&stack, || {
+            let output = stack.script("stack-update", &[]).succeeded();
+            let output =
+                output.says("The clients have tried 0 messages again, and 0 had no right*");
+            output.says("All 3 replicas are new");
+        });
+    }
+}
+
+fn assert_is_rolled_back(stack: &Stack, image: &str) {
+    let server = stack.named("server");
+    let present = || {
+        let format = "{{.Spec.TaskTemplate.ContainerSpec.Image}}";
+        stack.engine(1, &["service", "inspect", "--format", format, &server])
+    };
+    let before = present();
+    assert_costs_nothing(stack, || {
+        let output = stack.script("stack-update", &[image]);
+        assert_eq!(output.code, Some(1), "{output}");
+        output.says("error: the update was taken back: *");
+    });
+    assert_eq!(present(), before);
+    assert_eq!(stack.replica_count(), REPLICAS);
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn an_update_that_does_not_start_is_rolled_back() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let image = stack.image_that("does-not-start", "[\"/missing\"]");
+    assert_is_rolled_back(&stack, &image);
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn an_update_that_is_never_healthy_is_rolled_back() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let image = stack.image_that("never-healthy", "[\"/echo-reactor\", \"--status\", \"off\"]");
+    assert_is_rolled_back(&stack, &image);
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn more_and_fewer_replicas_cost_the_clients_nothing() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    for replicas in [6, 1] {
+        assert_costs_nothing(&stack, || {
+            stack.script("stack-scale", &[&replicas.to_string()]).succeeded();
+        });
+        assert_eq!(stack.replica_count(), replicas);
+    }
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn a_node_that_is_drained_costs_the_clients_nothing() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let node = format!("node{}", worker_with_a_replica(&stack));
+    let available = |what| stack.engine(1, &["node", "update", "--availability", what, &node]);
+    assert_costs_nothing(&stack, || {
+        available("drain");
+        wait_until("its replicas elsewhere", SOON, || {
+            let replicas = stack.replicas();
+            !replicas.contains_key(&node) && replicas.values().sum::<usize>() == REPLICAS
+        });
+    });
+    available("active");
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn a_node_that_loses_its_power_is_replaced_within_a_minute() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let number = worker_with_a_replica(&stack);
+    let node = format!("node{number}");
+    let lost = cost_of(&stack, || {
+        stack.world(&format!("kill {number}"));
+        wait_until("its replicas elsewhere", SOON, || {
+            let mut replicas = stack.replicas();
+            replicas.remove(&node);
+            replicas.values().sum::<usize>() == REPLICAS
+        });
+    });
+    println!("the loss of {node} cost {lost:?}");
+    stack.world(&format!("start {number}"));
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn a_network_that_is_cut_for_ten_seconds_is_waited_for() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let number = worker_with_a_replica(&stack);
+    let cost = cost_of(&stack, || {
+        stack.world(&format!("cut {number}"));
+        thread::sleep(Duration::from_secs(10));
+        stack.world(&format!("mend {number}"));
+    });
+    println!("the cut of node{number} cost {cost:?}");
+    wait_until("all replicas", SOON, || stack.replica_count() == REPLICAS);
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn the_status_names_nodes_states_and_what_was_answered() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let output = stack.script("stack-status", &[]).succeeded();
+    let output = output.says("3 of 3 replicas of the server are healthy");
+    let output = output.says("*node1*1 running*").says("*node3*1 running*");
+    output.says("* messages answered by 3 replicas");
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn the_end_leaves_nothing_on_any_node() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let since = stack.engine(1, &["info", "--format", "{{.SystemTime}}"]);
+    stack.script("stack-down", &[]).succeeded();
+    let filter = format!("label=com.docker.stack.namespace={}", stack.name());
+    for node in 1..=3 {
+        let containers = ["ps", "--all", "--quiet", "--filter", &filter];
+        assert_eq!(stack.engine(node, &containers), "", "containers on node{node}");
+        // A worker drops a network when it has heard that nobody needs it.
+        let networks = ["network", "ls", "--quiet", "--filter", &filter];
+        wait_until("no network", SOON, || stack.engine(node, &networks).is_empty());
+    }
+    for kind in ["service", "config", "secret"] {
+        assert_eq!(stack.engine(1, &[kind, "ls", "--quiet", "--filter", &filter]), "", "{kind}");
+    }
+    // The clients' own end: each was asked to stop, and said that all was well.
+    let until = stack.engine(1, &["info", "--format", "{{.SystemTime}}"]);
+    let name = format!("{}=", "com.docker.swarm.service.name");
+    let of_clients = format!("label={name}{}", stack.named("client"));
+    let format = "{{.Actor.Attributes.exitCode}}";
+    let events = ["events", "--since", &since, "--until", &until, "--filter", "event=die"];
+    let codes =
+        stack.engine(1, &[&events[..], &["--filter", &of_clients, "--format", format]].concat());
+    assert_eq!(codes.lines().collect::<Vec<_>>(), ["0"; CLIENTS]);
+}
