@@ -16,12 +16,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 const CLOSE_MAX_BYTES: u64 = 64 * 1024;
 
-/// Every response has these. The page may load what this program serves, and nothing else from anywhere.
+/// Every response has these.
 const COMMON_HEADERS: &str = "\
 Connection: close\r\n\
 Cache-Control: no-store\r\n\
-Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
 Cross-Origin-Resource-Policy: same-origin\r\n\
 Referrer-Policy: no-referrer\r\n\
 X-Content-Type-Options: nosniff\r\n";
@@ -48,7 +46,7 @@ pub enum Refusal {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     status: &'static str,
-    extra_header: &'static str,
+    extra_header: String,
     content_type: &'static str,
     body: String,
 }
@@ -56,8 +54,19 @@ pub struct Response {
 impl Response {
     /// What was asked for.
     #[must_use]
-    pub fn ok(content_type: &'static str, body: impl Into<String>) -> Response {
-        Response { status: "200 OK", extra_header: "", content_type, body: body.into() }
+    pub fn ok(content_type: &'static str, body: String) -> Response {
+        Response { status: "200 OK", extra_header: String::new(), content_type, body }
+    }
+
+    /// A page that runs only what has the mark `nonce`, and gets more from nowhere but this program.
+    #[must_use]
+    pub fn page(body: String, nonce: &str) -> Response {
+        let extra_header = format!(
+            "Content-Security-Policy: default-src 'none'; script-src 'nonce-{nonce}'; \
+             style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'\r\n"
+        );
+        Response { extra_header, ..Response::ok("text/html; charset=utf-8", body) }
     }
 
     /// There is nothing under this path.
@@ -69,13 +78,13 @@ impl Response {
     /// Too many peers are served already.
     #[must_use]
     pub fn busy(what: &str) -> Response {
-        let extra_header = "Retry-After: 5\r\n";
+        let extra_header = "Retry-After: 5\r\n".to_owned();
         Response { extra_header, ..Response::error("503 Service Unavailable", what) }
     }
 
     fn error(status: &'static str, what: &str) -> Response {
         let content_type = "text/plain; charset=utf-8";
-        Response { status, extra_header: "", content_type, body: format!("{what}\n") }
+        Response { status, ..Response::ok(content_type, format!("{what}\n")) }
     }
 }
 
@@ -128,7 +137,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Request>, Refusal> {
         Some("GET") => false,
         Some("HEAD") => true,
         _ => {
-            let extra_header = "Allow: GET, HEAD\r\n";
+            let extra_header = "Allow: GET, HEAD\r\n".to_owned();
             let error = Response::error("405 Method Not Allowed", "use GET");
             return Err(Refusal::Told(Response { extra_header, ..error }));
         }

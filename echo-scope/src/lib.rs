@@ -11,7 +11,7 @@
 //! 3. [`watch`]: looks up names and reads what servers tell
 //! 4. [`board`]: what is known of all servers; [`history`]: what one has told
 //! 5. [`site`]: listens for browsers; [`http`]: a request and a response
-//! 6. [`events`], [`follow`], [`metrics`], [`files`]: what a browser or Prometheus gets
+//! 6. [`page`], [`events`], [`follow`], [`metrics`]: what a browser or Prometheus gets
 //! 7. [`log_events`]: every line that the program can print
 //!
 //! The page itself is in `page/`: `page.js` gives its reading order.
@@ -22,12 +22,12 @@
 //!
 //! ```text
 //! supervisor: board, config, log_events, site, threads, watch
-//! site: board, events, files, follow, http, log_events, metrics, places, threads
+//! site: board, events, follow, http, log_events, metrics, page, places, threads
 //! follow: http, watch
 //! watch: board, config, log_events, threads
 //! events: board, http
 //! metrics: board
-//! files: http
+//! page: http
 //! board: history
 //! history:
 //! config:
@@ -42,12 +42,12 @@
 pub mod board;
 pub mod config;
 pub mod events;
-pub mod files;
 pub mod follow;
 pub mod history;
 pub mod http;
 pub mod log_events;
 pub mod metrics;
+pub mod page;
 pub mod places;
 #[cfg(test)]
 mod sample;

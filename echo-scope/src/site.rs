@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::board::Board;
 use crate::http::{self, Events, Refusal, Request, Response};
 use crate::places::Places;
-use crate::{events, files, follow, log_events, metrics, threads};
+use crate::{events, follow, log_events, metrics, page, threads};
 
 /// A connection takes a thread, with 256 KiB of address space.
 const CONNECTIONS_MAX: usize = 64;
@@ -79,6 +79,7 @@ fn serve(mut socket: TcpStream, site: &Site) -> io::Result<()> {
 fn answer(socket: TcpStream, request: &Request, site: &Site) -> io::Result<()> {
     let path = request.path.as_str();
     let response = match path {
+        "/" => page::response(),
         "/events" => return send_events(socket, request, site, None),
         "/metrics" => Response::ok(metrics::CONTENT_TYPE, metrics::text(&site.board.read())),
         _ => {
@@ -88,7 +89,7 @@ fn answer(socket: TcpStream, request: &Request, site: &Site) -> io::Result<()> {
             if let Some(address) = server_in(path, "/follow/", site) {
                 return send_steps(socket, request, site, address);
             }
-            files::find(path).unwrap_or_else(Response::not_found)
+            Response::not_found()
         }
     };
     http::respond(socket, request.is_head, &response)

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
-use echo_harness::wait::{PATIENCE, try_until};
+use echo_harness::wait::{self, PATIENCE, try_until};
 use rustix::process::{Signal, kill_process_group};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -61,11 +61,15 @@ impl Browser {
     }
 
     fn command(&self, path: &str, body: &Value) -> Value {
+        self.try_command(path, body).unwrap_or_else(|error| panic!("{path} {body}: {error:#}"))
+    }
+
+    fn try_command(&self, path: &str, body: &Value) -> Result<Value, Value> {
         let address = format!("{}{path}", self.session);
         let mut reply = self.agent.post(&address).send_json(body).expect("the driver answers");
-        let reply: Value = reply.body_mut().read_json().expect("JSON");
-        assert!(reply["value"]["error"].is_null(), "{path} {body}: {reply}");
-        reply["value"].clone()
+        let mut reply: Value = reply.body_mut().read_json().expect("JSON");
+        let value = reply["value"].take();
+        if value["error"].is_null() { Ok(value) } else { Err(value) }
     }
 
     /// A command for the developer's tools.
@@ -73,9 +77,11 @@ impl Browser {
         self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    /// Opens the page.
+    /// Opens the page. A browser breaks off all its connections when the host gets or loses a network, as it
+    /// does when containers start elsewhere.
     pub(crate) fn go(&self, port: u16) {
-        self.command("/url", &json!({"url": format!("http://127.0.0.1:{port}/")}));
+        let url = json!({"url": format!("http://127.0.0.1:{port}/")});
+        wait::until("the page", || self.try_command("/url", &url).is_ok());
     }
 
     /// Sets size and colours, and the wish for less motion.
@@ -136,11 +142,11 @@ impl Browser {
         self.command("/actions", &keyboard);
     }
 
-    /// What the console has got since the last call: errors and warnings.
+    /// What the console has got since the last call: errors and warnings, but for those of [`Browser::go`].
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.command("/se/log", &json!({"type": "browser"}));
-        let entries = entries.as_array().expect("entries").iter();
-        entries.map(ToString::to_string).collect()
+        let entries = entries.as_array().expect("entries").iter().map(ToString::to_string);
+        entries.filter(|entry| !entry.contains("net::ERR_NETWORK_CHANGED")).collect()
     }
 
     /// Saves a picture of the whole page.

@@ -10,31 +10,36 @@ use crate::fake::{Fake, measured, turn};
 use crate::reader::{Events, connect, exchange, get, reply};
 use crate::scope::Scope;
 
+/// One document, which names no other but the ways to get events and numbers.
 #[test]
-fn the_page_and_its_parts_come_from_the_program_alone() {
+fn the_page_is_one_document_and_needs_nothing_from_elsewhere() {
     let fake = Fake::start();
     let scope = Scope::start(&fake.address);
     let page = scope.get("/");
     assert_eq!(page.status, 200);
     assert!(page.has_header("Content-Type: text/html; charset=utf-8"), "{}", page.head);
-    let policy = "Content-Security-Policy: default-src 'none'; script-src 'self'; ";
-    assert!(page.head.contains(policy), "{}", page.head);
-    for (at, _) in page.body.match_indices("=\"/") {
-        let path = page.body[at + 2..].split('"').next().expect("an end");
-        assert_eq!(scope.get(path).status, 200, "{path}");
+    let nonce = page.body.split("<style nonce=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let nonce = nonce.expect("a mark");
+    assert_eq!(page.body.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
+    let policy = format!(
+        "Content-Security-Policy: default-src 'none'; script-src 'nonce-{nonce}'; \
+         style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    );
+    assert!(page.has_header(&policy), "{}", page.head);
+    assert!(!scope.get("/").body.contains(nonce), "a mark that can be guessed");
+    // The address of SVG is a name, and nothing is loaded from it.
+    let body = page.body.replace("http://www.w3.org/2000/svg", "");
+    for foreign in
+        ["http:", "https:", " src=", "@import", "{style}", "{script}", "{icon}", " style="]
+    {
+        assert!(!body.contains(foreign), "{foreign}");
     }
-    // An address of SVG is a name, and nothing is loaded from it.
-    for path in ["/", "/page.css", "/page.js", "/circle.js", "/words.js"] {
-        let body = scope.get(path).body.replace("http://www.w3.org/2000/svg", "");
-        assert!(!body.contains("http:") && !body.contains("https:"), "{path}");
-        assert!(!body.contains(" style=") && !body.contains("<script>"), "{path}");
-    }
-    // Every module that one imports is there.
-    let script = scope.get("/page.js").body;
-    for import in script.split(" from '.").skip(1) {
-        let path = import.split('\'').next().expect("an end");
-        assert_eq!(scope.get(path).status, 200, "{path}");
-    }
+    assert_eq!(body.matches("</script>").count(), 1);
+    let links: Vec<&str> =
+        body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let links: Vec<&str> = links.into_iter().filter(|link| !link.starts_with("data:")).collect();
+    assert_eq!(links, ["#pictures", "/metrics"]);
 }
 
 #[test]
@@ -45,7 +50,7 @@ fn requests_of_any_kind_get_their_answer() {
         ("GET /?a=b HTTP/1.1\r\n\r\n", 200),
         ("GET / HTTP/1.0\r\n\r\n", 200),
         ("GET /nothing HTTP/1.1\r\n\r\n", 404),
-        ("GET /../page.css HTTP/1.1\r\n\r\n", 404),
+        ("GET /../page.html HTTP/1.1\r\n\r\n", 404),
         ("GET /events/127.0.0.1:1 HTTP/1.1\r\n\r\n", 404),
         ("GET /events/example.com:80 HTTP/1.1\r\n\r\n", 404),
         ("GET /follow/127.0.0.1:1 HTTP/1.1\r\n\r\n", 404),
@@ -72,7 +77,7 @@ fn a_request_in_pieces_is_answered() {
     let scope = Scope::start(&fake.address);
     let mut socket = connect(scope.port);
     socket.set_nodelay(true).expect("an option");
-    for byte in b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n" {
+    for byte in b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" {
         socket.write_all(&[*byte]).expect("room");
     }
     socket.shutdown(std::net::Shutdown::Write).expect("connected");
@@ -145,7 +150,7 @@ fn two_hundred_pages_in_a_row_leave_nothing_behind() {
     wait::until("a closed stream", || scope.get("/").status == 200);
     let before = scope.process.descriptors();
     for _ in 0..200 {
-        assert_eq!(get(scope.port, "/page.js").status, 200);
+        assert_eq!(get(scope.port, "/").status, 200);
     }
     wait::until("all closed", || scope.process.descriptors() <= before);
 }

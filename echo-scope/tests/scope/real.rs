@@ -14,7 +14,9 @@ use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 
-use crate::page::{WIDE, assert_no_complaint, save, show, wait_until_all_move};
+use crate::page::{
+    WIDE, assert_no_complaint, save, show, wait_until_all_move, wait_until_followed,
+};
 
 /// A real server with a status port.
 struct Real {
@@ -93,7 +95,7 @@ fn a_real_server_under_load_is_seen() {
     browser.until_text("#states .words", "3 with a part of a message, 1 flushing");
 
     browser.click("#follow button");
-    browser.until_text("#follow .state", "Closed: ");
+    wait_until_followed(&browser);
     for text in ["a connection of 127.0.0.1:", "recv: 6 of ", "send: 6 of 6", "open → closed"] {
         browser.until_text("#follow tbody", text);
     }

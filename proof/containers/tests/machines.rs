@@ -148,7 +148,7 @@ fn a_new_lint_is_a_warning_unless_warnings_are_errors() {
             --version) echo cargo 1.99.0 ;;
             'fmt --all --check') exit 1 ;;
             'clippy --workspace '*) echo \"LINTS $*\" ;;
-            'build '*) mkdir -p target/release; touch target/release/echo-reactor target/release/echo-client
+            'build '*) mkdir -p target/release; touch target/release/echo-reactor target/release/echo-client target/release/echo-scope
                 chmod +x target/release/echo-* ;;
         esac";
     let place = Directory::new();
@@ -225,8 +225,9 @@ fn no_script_for_users_needs_gnu() {
         "cp -a",
         "\\|",
     ];
-    // These two run in an image.
-    const ELSEWHERE: [&str; 2] = ["netcat-cases.sh", "compile-tests.sh"];
+    // These run in an image.
+    const ELSEWHERE: [&str; 4] =
+        ["netcat-cases.sh", "netcat-kit.sh", "parallel-cases.sh", "compile-tests.sh"];
     let is_for_users = |path: &Path| {
         path.extension().is_some_and(|extension| extension == "sh")
             && !ELSEWHERE.iter().any(|name| path.ends_with(name))

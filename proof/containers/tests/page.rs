@@ -8,10 +8,8 @@ use echo_containers::{Output, Shared, Turn, script, wait_until, with_clients};
 
 static ENVIRONMENT: Shared = Shared::new();
 
-/// The clients outlive a test, and the server tells how it is.
-const TELLING: &str = "\
-client: {loop_lapse: 10m, loop_period: 100ms}
-server: {status: '0.0.0.0:12346'}";
+/// The clients outlive a test.
+const LONG: &str = "client: {loop_lapse: 10m, loop_period: 100ms}";
 
 /// The port of this machine that a line names.
 fn port_in(output: &Output) -> u16 {
@@ -48,7 +46,7 @@ fn watch_at(environment: &Turn, port: u16) -> Output {
 #[ignore = "needs Docker: make test-containers"]
 fn the_page_is_for_this_machine_alone_outlives_the_server_and_goes_with_the_environment() {
     let Some(environment) = ENVIRONMENT.take() else { return };
-    environment.bring_up(TELLING, 2);
+    environment.bring_up(LONG, 2);
     let port = port_in(&environment.script("watch", &[]).succeeded());
     let properties = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} \
         {{.HostConfig.SecurityOpt}} {{.Config.User}} {{.HostConfig.PortBindings}}";
@@ -87,7 +85,7 @@ fn the_image_of_the_page_is_small() {
 #[ignore = "needs Docker: make test-containers"]
 fn a_name_of_several_servers_is_several_servers_and_one_that_goes_is_gone() {
     let Some(environment) = ENVIRONMENT.take() else { return };
-    environment.bring_up(TELLING, 0);
+    environment.bring_up(LONG, 0);
     let port = port_in(&environment.script("watch", &[]).succeeded());
     let (second, network) = (environment.named("second"), environment.network());
     let run = ["run", "--detach", "--name", &second, "--network", &network];
@@ -109,7 +107,7 @@ fn without_an_environment_there_is_no_page_and_a_taken_port_is_named() {
     environment.script("watch", &[]).complains("no server is up*make docker-compose-up");
     assert_eq!(environment.everything(), "\n");
 
-    environment.bring_up(TELLING, 1);
+    environment.bring_up(LONG, 1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = taken.local_addr().expect("an address").port();
     watch_at(&environment, port).complains(&format!("port {port} of 127.0.0.1 is taken"));
