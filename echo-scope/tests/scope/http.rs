@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use echo_harness::peer::Peer;
-use echo_harness::wait;
+use echo_harness::wait::{self, PATIENCE};
 
 use crate::fake::{Fake, measured, turn};
 use crate::reader::{Events, connect, exchange, get, reply};
@@ -129,7 +130,9 @@ fn a_reader_that_stalls_holds_up_nobody_and_is_given_up() {
     let mut stalled = Peer::connect_with_little_room(scope.port);
     stalled.send("GET /events HTTP/1.1\r\n\r\n");
     wait::until("its stream", || scope.process.descriptors() == before + 1);
+    let start = Instant::now();
     for round in 1_u64.. {
+        assert!(start.elapsed() < PATIENCE.limit, "the stalled reader is not given up");
         fake.change(|frame| frame.turns = (round * 256..(round + 1) * 256).map(turn).collect());
         reader.until("the turns", |state| {
             let turns = state["shown"]["turns"].as_array().expect("turns");
