@@ -8,12 +8,26 @@ set -eu
 programs=$root/target/release
 logs=$scratch
 processes=
+starting=
 failed=0
 
 clean_up() {
+    # It may have been started, but not been noted.
+    [ -z "$starting" ] || processes="$processes $!"
     # shellcheck disable=SC2086 # One word for each process.
     [ -z "$processes" ] || kill -s KILL $processes 2>/dev/null || true
+    release_pipes
     wait
+}
+
+# A signal to a shell that has just begun can get lost. Then it opens its end of a pipe whose other end never comes.
+release_pipes() {
+    for pipe in "$logs"/*.pipe; do
+        [ -p "$pipe" ] || continue
+        exec 4<>"$pipe"
+        rm "$pipe"
+        exec 4>&-
+    done 2>/dev/null
 }
 
 # show NAME COLOUR: each line of the input behind the name, as Compose shows logs.
@@ -34,9 +48,11 @@ launch() {
     : >"$logs/$name"
     tee "$logs/$name" <"$logs/$name.pipe" | show "$name" "$2" &
     shift 2
+    starting=yes
     "$@" 2>"$logs/$name.pipe" &
     launched=$!
     processes="$processes $launched"
+    starting=
 }
 
 find_port() {
@@ -57,8 +73,10 @@ visit() {
     have bash || return 0
     before=$(connections)
     # shellcheck disable=SC2016 # It is bash that expands this.
+    starting=yes
     bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && read -r _ <&3' visit "$port" 2>/dev/null &
     processes="$processes $!"
+    starting=
     wait_until 5 another_than "$before" || fail 'the server did not accept the idle client'
 }
 
