@@ -2,9 +2,9 @@
 # What takes more than a few lines is a script, in docker/ or in proof/.
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
-        netcat-test scale watch demo stack-up stack-status stack-scale stack-update stack-down \
+        netcat-test scale watch demo stack-up stack-status stack-watch stack-scale stack-update stack-down \
         lesson break check-exercise first-solution test test-guide test-containers test-swarm \
-        simulate drill soak fuzz mutants coverage deny bench-setup bench clean cargo
+        simulate drill soak fuzz mutants coverage deny bench-setup bench bench-swarm clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
 .NOTPARALLEL:
@@ -45,6 +45,9 @@ stack-up: ## Deploy replicas of the server and clients: make stack-up REPLICAS=3
 
 stack-status: ## Say where the replicas are, and how many messages they have answered
 	@sh docker/stack-status.sh
+
+stack-watch: ## Show all replicas on a page while they work
+	@sh docker/stack-watch.sh
 
 stack-scale: ## Have other numbers of them: make stack-scale REPLICAS=6 CLIENTS=20
 	@sh docker/stack-scale.sh "$$REPLICAS" "$$CLIENTS"
@@ -126,6 +129,9 @@ bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 
 bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another build (AGAINST=path)
 	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)")
+
+bench-swarm: build ## Measure one, two and three replicas on a Swarm of this machine (needs root and dockerd)
+	@cargo run --quiet --locked --package echo-swarm
 
 # The programs are for Linux and need Rust; this says so in one line where something is missing.
 cargo:

@@ -9,7 +9,8 @@ leftovers() {
     for kind in service config secret network; do
         docker "$kind" ls --quiet --filter "label=com.docker.stack.namespace=$stack" 2>/dev/null
     done
-    # A task goes when its container has ended.
+    docker ps --all --quiet --filter "label=com.docker.stack.namespace=$stack"
+    # On other nodes it is the tasks that can be seen. A task goes when its container has ended.
     xargs docker inspect --type task --format '{{.ID}}' <"$scratch/ending" 2>/dev/null || true
 }
 
@@ -46,6 +47,7 @@ say "Stopping $(wc -l <"$scratch/ending" | tr -d ' ') replicas and clients"
 # The clients first: so none of them misses its server.
 quietly docker service scale --detach "$stack_client=0" || true
 wait_until 20 no_client || true
+docker rm --force "$stack_page" >/dev/null 2>&1 || true
 quietly attend docker stack rm "$stack" || true
 wait_until "$stack_patience" nothing_is_left || fail "the Swarm does not remove all of the stack: $(reason)"
 say "Nothing of the stack $stack is there any more"

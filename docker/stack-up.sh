@@ -25,6 +25,7 @@ cat <<'NEXT'
 
 Next, try:
   make stack-status            where the replicas are, and what they have answered
+  make stack-watch             a page that shows all replicas while they work
   make stack-scale REPLICAS=6  more replicas, or fewer
   make stack-update            the sources as they are now, one replica after the other
   make stack-down              stop and remove everything

@@ -15,6 +15,10 @@ stack=$project
 stack_server=${stack}_server
 stack_client=${stack}_client
 stack_network=${stack}_net
+# The page runs beside the stack, on the manager's machine.
+stack_page=$stack-page
+# This name has the addresses of all replicas, also where they share one that is virtual.
+all_replicas=tasks.server:12346
 # Until then everything has to run; a node may have to pull an image first.
 stack_patience=180
 
@@ -49,10 +53,13 @@ stack_image() {
     say "${ECHO_REGISTRY:+$ECHO_REGISTRY/}$1:$ECHO_PREFIX$sources"
 }
 
+# What runs on every node.
+stack_programs='echo-reactor echo-client'
+
 # Makes the images, and brings them to where all nodes get them from.
 need_stack_images() {
     need_images
-    for program in $programs; do
+    for program in $stack_programs; do
         docker tag "$(image_of "$program")" "$(stack_image "$program")"
         [ -z "${ECHO_REGISTRY-}" ] || push_image "$(stack_image "$program")"
     done
@@ -75,12 +82,14 @@ resolve_images() {
     fi
 }
 
-# Both programs read the configuration as they will. It is copied into a container, because the engine may be elsewhere.
+# The programs read the configuration as they will. It is copied into a container, because the engine may be elsewhere.
 check_stack_config() {
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in $programs; do
+    for program in $stack_programs; do
         run_with_config "$program" --network none "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
+        ! grep -q '^  drain_delay: 0s' "$scratch/output" ||
+            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that'
     done
     ECHO_CONFIG_NAME=$stack-$(cksum <"$ECHO_CONFIG" | tr ' ' -)
     export ECHO_CONFIG_NAME
@@ -98,7 +107,9 @@ run_with_config() {
 }
 
 remove_stack_throwaways() {
-    docker rm --force "$stack-echo-reactor-$$" "$stack-echo-client-$$" "$stack-probe-$$" >/dev/null 2>&1 || true
+    for name in echo-reactor echo-client probe look; do
+        docker rm --force "$stack-$name-$$" >/dev/null 2>&1 || true
+    done
 }
 
 clean_up() {

@@ -179,15 +179,14 @@ impl<K: Kernel> Reactor<K> {
     pub fn turn(&mut self) -> Option<Exit> {
         self.wait();
         self.now = self.kernel.now();
-        self.timed(Lap::Signals, Self::obey_signals);
-        self.timed(Lap::Serve, Self::serve_ready);
-        self.timed(Lap::Accept, Self::accept);
-        self.timed(Lap::Expire, Self::expire);
-        self.timed(Lap::Reap, Self::reap);
+        self.obey_signals();
+        self.serve_ready();
+        self.accept();
+        self.expire();
+        self.reap();
         self.leave_if_drained();
-        self.timed(Lap::Status, Self::tell_watchers);
-        self.timed(Lap::Log, Self::flush_log);
-        self.end_timing();
+        self.tell_watchers();
+        self.flush_log();
         match self.phase {
             Phase::Stopped(_, exit) => Some(exit),
             Phase::Running | Phase::Leaving(_) | Phase::Draining(_) => None,
@@ -197,6 +196,9 @@ impl<K: Kernel> Reactor<K> {
     /// The turn has taken time. Once a signal has come, the clock is read again before the sleep, so that the
     /// next phase is not late by that time, and to know when the turn ended.
     fn end_turn(&mut self) {
+        if let Some(timing) = &mut self.timing {
+            timing.ends(&self.account, self.phase.drain().is_some());
+        }
         if let Some(request) = self.phase.request() {
             let turn_began = mem::replace(&mut self.now, self.kernel.now());
             request.turn_ends(turn_began, self.now);
@@ -250,17 +252,10 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// A phase of the turn, timed if somebody watches.
-    fn timed(&mut self, lap: Lap, phase: impl FnOnce(&mut Self)) {
-        phase(self);
+    /// A phase of the turn is over that had something to do. It is timed if somebody watches.
+    fn lap(&mut self, lap: Lap) {
         if let Some(timing) = &mut self.timing {
             timing.lap(lap, (self.clock)());
-        }
-    }
-
-    fn end_timing(&mut self) {
-        if let Some(timing) = &mut self.timing {
-            timing.ends(&self.account, self.phase.drain().is_some());
         }
     }
 
@@ -279,17 +274,21 @@ impl<K: Kernel> Reactor<K> {
     /// Visits each waiting connection once, until the budget is spent. The connections that are left
     /// come first in the next turn.
     fn serve_ready(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
         let mut budget = Budget::new(self.service.work_per_turn / 2);
         for _ in 0..self.ready.len() {
             if budget.is_spent() {
                 self.account.tally.budgets.serve += 1;
-                return;
+                break;
             }
             let slot = self.ready.pop_front().expect("as many as were counted");
             if self.connections.get_mut(slot).is_some_and(Connection::leave_queue) {
                 self.visit(slot, &mut budget);
             }
         }
+        self.lap(Lap::Serve);
     }
 
     /// Lets one connection go as far as it can, and takes note of the result.
@@ -339,8 +338,11 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn accept(&mut self) {
-        let mut budget = Budget::new(self.service.work_per_turn / 4);
         self.acceptor.begin_turn(self.now, &mut self.account);
+        if !self.acceptor.is_ready() {
+            return;
+        }
+        let mut budget = Budget::new(self.service.work_per_turn / 4);
         while !budget.is_spent() {
             let open = self.connections.len() - self.closed.len();
             let Reactor { kernel, acceptor, account, now, .. } = self;
@@ -351,6 +353,7 @@ impl<K: Kernel> Reactor<K> {
         }
         // The queue may hold more, for the next turn.
         self.account.tally.budgets.accept += u64::from(self.acceptor.is_ready());
+        self.lap(Lap::Accept);
     }
 
     /// Visits a new connection at once, because its message has usually arrived already. If this visit
@@ -376,6 +379,10 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn expire(&mut self) {
+        let is_drain_over = self.phase.drain().is_some_and(|drain| drain.deadline() <= self.now);
+        if self.deadlines.next() > self.now && !is_drain_over {
+            return;
+        }
         let mut budget = Budget::new(self.service.work_per_turn / 4);
         while !budget.is_spent()
             && let Some(slot) = self.deadlines.take_due(self.now)
@@ -384,9 +391,10 @@ impl<K: Kernel> Reactor<K> {
             self.check_deadline(slot, &mut budget);
         }
         self.account.tally.budgets.expire += u64::from(self.deadlines.next() <= self.now);
-        if self.phase.drain().is_some_and(|drain| drain.deadline() <= self.now) {
+        if is_drain_over {
             self.abort_drain();
         }
+        self.lap(Lap::Expire);
     }
 
     /// Closes a connection whose time is over, unless unread input gives it more time. There can be
@@ -424,6 +432,7 @@ impl<K: Kernel> Reactor<K> {
             self.account.follow.closed(slot, step);
         }
         self.acceptor.slot_freed(self.now, &mut self.account);
+        self.lap(Lap::Reap);
     }
 
     /// Nothing, unless somebody watches or wants to.
@@ -457,11 +466,13 @@ impl<K: Kernel> Reactor<K> {
         } else if timing.is_none() {
             *timing = Some(Box::new(Timing::begin(clock(), account)));
         }
+        self.lap(Lap::Status);
     }
 
     fn flush_log(&mut self) {
         self.message_log.report_if_due(self.now);
         self.kernel.flush_log();
+        self.lap(Lap::Log);
     }
 
     // The way out of the server.
@@ -469,6 +480,7 @@ impl<K: Kernel> Reactor<K> {
     fn obey_signals(&mut self) {
         let mut requests = Vec::new();
         self.kernel.requests(|request| requests.push(request));
+        let has_requests = !requests.is_empty();
         for request in requests {
             match request {
                 Request::Leave(signal) => self.obey_leave(signal),
@@ -479,6 +491,9 @@ impl<K: Kernel> Reactor<K> {
             && delay.ends() <= self.now
         {
             self.begin_drain(delay.signal());
+        }
+        if has_requests {
+            self.lap(Lap::Signals);
         }
     }
 

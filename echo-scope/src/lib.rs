@@ -12,7 +12,8 @@
 //! 4. [`board`]: what is known of all servers; [`history`]: what one has told
 //! 5. [`site`]: listens for browsers; [`http`]: a request and a response
 //! 6. [`page`], [`events`], [`follow`], [`metrics`]: what a browser or Prometheus gets
-//! 7. [`log_events`]: every line that the program can print
+//! 7. [`once`]: one look at all servers, as text
+//! 8. [`log_events`]: every line that the program can print
 //!
 //! The page itself is in `page/`: `page.js` gives its reading order.
 //!
@@ -24,6 +25,7 @@
 //! supervisor: board, config, log_events, site, threads, watch
 //! site: board, events, follow, http, log_events, metrics, page, places, threads
 //! follow: http, watch
+//! once: config, watch
 //! watch: board, config, log_events, threads
 //! events: board, http
 //! metrics: board
@@ -47,6 +49,7 @@ pub mod history;
 pub mod http;
 pub mod log_events;
 pub mod metrics;
+pub mod once;
 pub mod page;
 pub mod places;
 #[cfg(test)]

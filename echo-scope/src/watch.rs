@@ -56,7 +56,7 @@ fn look_up(number: usize, name: &HostPort, board: &Arc<Board>) -> ! {
 
 /// The addresses that a name means. Where it has some of both families, only IPv4 counts: they usually
 /// lead to the same server, which would be shown twice.
-fn addresses_of(name: &HostPort) -> Result<Vec<SocketAddr>, String> {
+pub(crate) fn addresses_of(name: &HostPort) -> Result<Vec<SocketAddr>, String> {
     let mut addresses: Vec<SocketAddr> =
         name.parts().to_socket_addrs().map_err(|error| error.to_string())?.collect();
     if addresses.iter().any(SocketAddr::is_ipv4) {
@@ -169,7 +169,7 @@ impl Watcher<'_> {
     }
 }
 
-fn why_gone(error: &io::Error) -> String {
+pub(crate) fn why_gone(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::InvalidData => format!("what answers is no status port ({error})"),
         _ => error.to_string(),
@@ -180,7 +180,7 @@ fn ended_by_server() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "the server has ended the connection")
 }
 
-fn of_other_version(version: u32) -> io::Error {
+pub(crate) fn of_other_version(version: u32) -> io::Error {
     let what = format!("its lines have version {version}, this program reads version {VERSION}");
     io::Error::other(what)
 }

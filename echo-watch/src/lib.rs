@@ -27,7 +27,7 @@
 //!
 //! ```text
 //! sight: health, trouble, watch
-//! watch: feed, history, notes, output, screen, steps, table, trouble
+//! watch: feed, history, notes, output, screen, steps, table, text, trouble
 //! health: feed, trouble
 //! feed: trouble
 //! output: screen, text

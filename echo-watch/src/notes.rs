@@ -18,6 +18,8 @@ pub struct Note {
 
 /// A turn that takes longer makes others wait, in microseconds.
 const LONG_TURN_US: u64 = 1_000;
+/// An event, a visit or an accept takes at most so long, in microseconds, if the loop has the processor.
+const UNIT_OF_WORK_US: u64 = 1_000;
 /// A loop that sleeps less is busy, in percent of its time.
 const BUSY_ASLEEP_PERCENT: u64 = 10;
 /// More reads than that find nothing only where something is to be learned, in percent.
@@ -133,8 +135,14 @@ fn back_pressure(it: &History) -> Option<String> {
 fn long_turn(it: &History) -> Option<String> {
     let turn = it.longest_turn().filter(|turn| length_us(turn) >= LONG_TURN_US)?;
     let (phase, us) = named(&turn.phases).into_iter().max_by_key(|(_, us)| *us)?;
+    let work = u64::from(turn.events) + u64::from(turn.visits) + u64::from(turn.accepted);
+    let why = if length_us(turn) > work * UNIT_OF_WORK_US {
+        "; that is little work, so another program has had the processor"
+    } else {
+        ""
+    };
     Some(format!(
-        "a turn took {}, {} of it to {phase}, with {}: all others waited for its end",
+        "a turn took {}, {} of it to {phase}, with {}: all others waited for its end{why}",
         time(length_us(turn)),
         time(us),
         counted(turn.events.into(), "event", "events"),
@@ -422,6 +430,17 @@ mod tests {
         let expected =
             ["back-pressure", "long turn", "full wait", "lingering", "timeouts", "stale events"];
         assert_eq!(words(&a_busy_server()), expected);
+    }
+
+    #[test]
+    fn a_long_turn_with_little_work_did_not_have_the_processor() {
+        let sentence = |us: u32| {
+            let history = second(|frame| frame.turns = vec![turn(1, us)]);
+            notes(&history)[0].sentence.clone()
+        };
+        // It has one event and one visit.
+        assert!(sentence(2_000).ends_with("all others waited for its end"));
+        assert!(sentence(2_001).ends_with("so another program has had the processor"));
     }
 
     #[test]

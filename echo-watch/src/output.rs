@@ -18,7 +18,8 @@ use crate::text::Line;
 /// Another page of the terminal, whose old one comes back at the end; no cursor; and no line that is too
 /// long goes on in the next one, which could happen while the terminal is resized.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
-const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// Some terminals have one page only. What follows stands below the picture there.
+const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[999;1H\r\n\x1b[?1049l";
 
 /// The size of a terminal that does not tell it.
 const USUAL: Size = Size { columns: 80, rows: 24 };

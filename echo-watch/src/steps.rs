@@ -22,9 +22,14 @@ fn has_room(columns: usize) -> bool {
     columns >= MEANING_COLUMN + MEANING_COLUMNS_MIN
 }
 
-/// A step, beside its explanation; in a narrow terminal the explanation stands below it.
-pub(crate) fn lines(line: &StepLine, columns: usize) -> Vec<String> {
-    let (what, meaning) = (what(&line.step), meaning(&line.step));
+/// A step, beside its explanation; in a narrow terminal the explanation stands below it. What an event
+/// means depends on whether the connection is `flushing`.
+pub(crate) fn lines(line: &StepLine, flushing: bool, columns: usize) -> Vec<String> {
+    let meaning = match line.step {
+        Step::Event(_) if flushing => "an edge: there may be room for the rest, which comes first",
+        _ => meaning(&line.step),
+    };
+    let what = what(&line.step);
     let step = format!("{:>8}{:>12}  {what}", count(line.us), count(line.turn));
     if !has_room(columns) {
         let mut lines = vec![step];
@@ -74,8 +79,8 @@ fn what_of_call(call: &Call) -> String {
     let name = plain(&call.name);
     let result = match (call.got, &call.error) {
         (_, Some(error)) => plain(error),
-        (Some(got), None) => count(got),
-        (None, None) => "ok".to_owned(),
+        (Some(got), None) if call.asked > 0 => count(got),
+        (_, None) => "done".to_owned(),
     };
     match call.asked {
         0 => format!("{name:<9} {result}"),
@@ -197,7 +202,7 @@ mod tests {
             (call("send", 30, Ok(7)), "send      30 bytes: 7", "buffer is full"),
             (call("send", 30, Err("EAGAIN")), "send      30 bytes: EAGAIN", "no room at all"),
             (call("send", 30, Err("EPIPE")), "send      30 bytes: EPIPE", "takes nothing any more"),
-            (call("shutdown", 0, Ok(0)), "shutdown  0", "the end of the output"),
+            (call("shutdown", 0, Ok(0)), "shutdown  done", "the end of the output"),
             (moved("open", "flushing"), "state     open -> flushing", "back-pressure"),
             (moved("flushing", "open"), "state     flushing -> open", "reads again"),
             (moved("open", "lingering"), "state     open -> lingering", "could destroy the reply"),
@@ -225,9 +230,9 @@ mod tests {
     fn explanations_stand_beside_their_steps_or_below_them() {
         let line = step(1_240, 1_204_311, call("recv", 16_384, Err("EAGAIN")));
         let beside = "   1,240   1,204,311  recv      16,384 bytes: EAGAIN          nothing there: wait for the next event";
-        assert_eq!(lines(&line, 100), [beside]);
+        assert_eq!(lines(&line, false, 100), [beside]);
         assert_eq!(
-            lines(&line, 80),
+            lines(&line, false, 80),
             [
                 "   1,240   1,204,311  recv      16,384 bytes: EAGAIN",
                 "                        nothing there: wait for the next event",
@@ -235,12 +240,15 @@ mod tests {
         );
         let long = step(0, 1, moved("open", "lingering"));
         assert_eq!(
-            lines(&long, 110),
+            lines(&long, false, 110),
             [
                 "       0           1  state     open -> lingering             all is sent, but the peer may still send: a",
                 "                                                              close now could destroy the reply",
             ]
         );
+        let event = step(0, 1, event(true, false));
+        assert!(lines(&event, true, 160)[0].ends_with("the rest, which comes first"));
+        assert!(lines(&event, false, 160)[0].contains("something came"));
         assert_eq!(heading(100).find("what it means"), Some(MEANING_COLUMN));
         assert_eq!(heading(80), "      us        turn  what happens");
     }
@@ -249,7 +257,7 @@ mod tests {
     fn a_step_that_is_too_long_for_its_column_moves_its_explanation() {
         let reason = "a message was not complete within message_timeout";
         let line = step(1, 2, Step::Closed { reason: reason.to_owned(), messages: 0 });
-        let shown = lines(&line, 200);
+        let shown = lines(&line, false, 200);
         assert!(
             shown[0].contains(&format!("{reason} (0 messages)  the socket is closed")),
             "{shown:?}"
@@ -259,6 +267,6 @@ mod tests {
     #[test]
     fn what_a_server_says_moves_no_cursor() {
         let line = step(0, 0, Step::Accepted { peer: "\x1b[2J\n".to_owned() });
-        assert!(lines(&line, 100).concat().chars().all(|c| matches!(c, ' '..='~')));
+        assert!(lines(&line, false, 100).concat().chars().all(|c| matches!(c, ' '..='~')));
     }
 }

@@ -23,6 +23,7 @@ use crate::output::{self, Output};
 use crate::screen::{Contact, draw};
 use crate::steps;
 use crate::table::Table;
+use crate::text::wrapped;
 use crate::trouble::{Trouble, reason};
 
 /// What is to be seen.
@@ -38,6 +39,9 @@ pub enum View {
 
 /// How long the worker may take to give the terminal back.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// How many rows are left free below the last picture.
+const ROWS_BELOW: usize = 4;
 
 /// A width where there is no terminal: enough for each step in one line.
 const WIDE: usize = 160;
@@ -97,18 +101,22 @@ fn show_screen(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
     let with_colours = output::wants_colours();
     let mut picture = Vec::new();
     let left = watch_frames(address, |history, contact| {
-        let size = output::size();
+        let mut size = output::size();
+        if history.now().phase == Phase::Stopped {
+            // The last picture stays to be looked at, with some lines and the user's prompt below it.
+            size.rows = size.rows.saturating_sub(ROWS_BELOW);
+        }
         picture = draw(history, contact, size);
         let mut output = output.lock();
         // Not before there is a picture: a server that is not there is one line, and no flash of an empty screen.
         output.take_screen()?;
         output.draw(&picture, size, with_colours)
     })?;
-    // The last picture stays to be looked at.
-    let picture: String = picture.iter().map(|line| line.painted(with_colours) + "\n").collect();
+    let picture = picture.iter().map(|line| line.painted(with_colours));
+    let left = wrapped("", &left, output::size().columns);
+    let text: String = picture.chain(left).map(|line| line + "\n").collect();
     let mut output = output.lock();
-    let given_back = output.give_back();
-    given_back.and_then(|()| output.write(&format!("{picture}{left}\n"))).map_err(Trouble::Output)
+    output.give_back().and_then(|()| output.write(&text)).map_err(Trouble::Output)
 }
 
 fn show_lines(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
@@ -165,6 +173,7 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
     // While it waits, the server says so every second.
     let mut waits = false;
     let mut is_gone = false;
+    let mut flushing = false;
     write(steps::heading(columns()))?;
     loop {
         match feed.next()? {
@@ -181,7 +190,10 @@ fn show_steps(address: SocketAddr, output: &Shared) -> Result<(), Trouble> {
                 is_gone = false;
                 waits = step.step == Step::Waiting;
                 has_begun |= step.step != Step::Waiting;
-                write(steps::lines(&step, columns()).join("\n"))?;
+                write(steps::lines(&step, flushing, columns()).join("\n"))?;
+                if let Step::Moved { to, .. } = &step.step {
+                    flushing = to == "flushing";
+                }
                 if matches!(step.step, Step::Closed { .. }) {
                     return Ok(());
                 }

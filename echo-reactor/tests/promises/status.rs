@@ -8,7 +8,7 @@ use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 use echo_harness::wait::PATIENCE;
-use echo_harness::{MEGABYTE, proc, wait};
+use echo_harness::{MEGABYTE, proc, sockets, wait};
 use echo_status::{Accepting, Exit, Frame, Lines, Open, Phase, Request, Step, StepLine, VERSION};
 use rustix::process::Signal;
 
@@ -126,6 +126,7 @@ fn a_log_that_is_not_read_is_seen_to_wait() {
     while once().tally.log.dropped == 0 {
         peer.assert_echoes(line(1000).repeat(100));
         sent += 100;
+        assert!(sent < 50_000, "no line is dropped");
         let waiting = once().log_waiting_bytes;
         assert!(waiting <= MEGABYTE as u64, "{waiting} bytes wait");
     }
@@ -351,6 +352,28 @@ fn who_follows_a_peer_that_sends_more_than_it_may_sees_it_linger() {
         "closed: its messages are answered (1)",
     ];
     assert_eq!(words(&steps), expected);
+    server.terminate().assert_left_with(0);
+}
+
+#[test]
+fn who_follows_a_flood_sees_its_budget_run_out() {
+    let server = watched().start();
+    let lines = follow(&server);
+    let frozen = server.freeze();
+    let mut peer = Peer::connect(server.port);
+    // Empty lines: the work of two visits.
+    let flood = vec![b'\n'; 8000];
+    peer.send(&flood);
+    sockets::wait_for_unread(server.port, flood.len());
+    drop(frozen);
+    peer.end_output();
+    peer.assert_gets(&flood);
+    let steps = words(&steps_to_the_end(lines));
+    let out = steps.iter().position(|word| word == "out of budget").expect("a budget");
+    // It went on without an event.
+    assert!(steps[out + 1..].iter().any(|word| word.starts_with("recv")), "{steps:?}");
+    let frame = once(&server);
+    assert!(frame.tally.budgets.visit > 0 && frame.tally.woken.by_work_left > 0, "{frame:?}");
     server.terminate().assert_left_with(0);
 }
 

@@ -390,6 +390,7 @@ impl World {
         let seen = &self.links[peer].ledger.calls;
         assert!(!is_whole || calls == *seen, "steps {calls:?}, calls {seen:?}");
         assert!(steps.iter().zip(&steps[1..]).all(|(one, next)| one.turn <= next.turn));
+        assert!(!is_whole || moves_are_a_chain(steps), "{steps:?}");
         self.count(if is_whole { "followed to the end" } else { "steps lost" });
     }
 
@@ -449,6 +450,23 @@ fn followed(steps: &[StepLine]) -> Option<usize> {
         Step::Accepted { peer } => peer.rsplit(':').next()?.parse().ok(),
         _ => None,
     })
+}
+
+/// Whether each move begins where the one before has ended, from open to closed.
+fn moves_are_a_chain(steps: &[StepLine]) -> bool {
+    let mut state = "open";
+    let is_next = |line: &StepLine| match &line.step {
+        Step::Moved { from, to } => {
+            let is_next = from == state;
+            state = ["open", "flushing", "lingering", "closed"]
+                .into_iter()
+                .find(|name| name == to)
+                .expect("a state");
+            is_next
+        }
+        _ => true,
+    };
+    steps.iter().all(is_next) && state == "closed"
 }
 
 fn seen_in(step: &Step) -> Option<Seen> {

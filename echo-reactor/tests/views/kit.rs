@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
+use echo_harness::child::OwnedChild;
 use echo_harness::command::{program, without_settings};
+use echo_harness::log_lines::LogLines;
 use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
+use echo_harness::wait::PATIENCE;
 
 /// An address at which nobody listens yet.
 pub(crate) fn free_address() -> SocketAddr {
@@ -55,4 +58,25 @@ pub(crate) fn port_that_says(text: &'static str) -> SocketAddr {
     port_that(move |visitor| {
         let _ = visitor.write_all(text.as_bytes());
     })
+}
+
+/// A program whose output is gathered.
+pub(crate) struct Reading {
+    pub(crate) child: OwnedChild,
+    pub(crate) lines: LogLines,
+}
+
+impl Reading {
+    pub(crate) fn start(command: &mut Command) -> Reading {
+        let mut child = OwnedChild::spawn(command.stdout(Stdio::piped())).expect("it can start");
+        let lines = LogLines::gather(child.stdout().expect("a pipe"));
+        Reading { child, lines }
+    }
+
+    /// Waits for its end, and returns its exit code and its lines.
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let code = self.child.wait(PATIENCE).expect("it ends").code();
+        let lines = self.lines.whole().containing("");
+        (code, lines)
+    }
 }

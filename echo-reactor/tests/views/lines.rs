@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use echo_harness::child::OwnedChild;
 use echo_harness::command::{program, run, without_settings};
@@ -15,28 +15,7 @@ use echo_harness::terminal::Terminal;
 use echo_harness::wait::PATIENCE;
 use rustix::process::Signal;
 
-use crate::kit::{free_address, look, port_that_says, serve, watched};
-
-/// A program whose output is gathered.
-struct Reading {
-    child: OwnedChild,
-    lines: LogLines,
-}
-
-impl Reading {
-    fn start(command: &mut Command) -> Reading {
-        let mut child = OwnedChild::spawn(command.stdout(Stdio::piped())).expect("it can start");
-        let lines = LogLines::gather(child.stdout().expect("a pipe"));
-        Reading { child, lines }
-    }
-
-    /// Waits for its end, and returns its exit code and its lines.
-    fn end(mut self) -> (Option<i32>, Vec<String>) {
-        let code = self.child.wait(PATIENCE).expect("it ends").code();
-        let lines = self.lines.whole().containing("");
-        (code, lines)
-    }
-}
+use crate::kit::{Reading, free_address, look, port_that_says, serve, watched};
 
 #[test]
 fn a_line_a_second_below_a_heading() {

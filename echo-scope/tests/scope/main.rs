@@ -6,6 +6,7 @@ mod fake;
 mod follow;
 mod http;
 mod metrics;
+mod once;
 mod page;
 mod reader;
 mod real;

@@ -365,20 +365,24 @@ fn the_build_of_the_images_gets_every_member_of_the_workspace() {
 /// Each phrase, up to a name in it, stands in a script or in a source.
 #[test]
 fn troubleshooting_names_lines_that_there_are() {
-    let readme = read_to_string(checkout().join("README.md")).unwrap();
-    let (_, table) = readme.split_once("| the line says |").expect("the table");
-    let (table, _) = table.split_once("\n\n").expect("its end");
     let texts = command("sh")
         .args(["-c", "cat docker/*.sh && find echo-*/src -name '*.rs' -exec cat {} +"])
         .current_dir(checkout())
         .output()
         .expect("sh can start");
     let texts = String::from_utf8_lossy(&texts.stdout);
-    for row in table.lines().skip(2) {
-        let (phrases, _) = row[1..].split_once('|').expect("a first column");
-        for phrase in phrases.split('`').skip(1).step_by(2) {
-            let known = phrase.split('"').next().expect("a part");
-            assert!(texts.contains(known), "nothing says {phrase:?}");
+    for (readme, head) in
+        [("README.md", "| the line says |"), ("README.es.md", "| la línea dice |")]
+    {
+        let readme = read_to_string(checkout().join(readme)).unwrap();
+        let (_, table) = readme.split_once(head).expect("the table");
+        let (table, _) = table.split_once("\n\n").expect("its end");
+        for row in table.lines().skip(2) {
+            let (phrases, _) = row[1..].split_once('|').expect("a first column");
+            for phrase in phrases.split('`').skip(1).step_by(2) {
+                let known = phrase.split('"').next().expect("a part");
+                assert!(texts.contains(known), "nothing says {phrase:?}");
+            }
         }
     }
 }

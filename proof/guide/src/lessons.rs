@@ -11,6 +11,7 @@ mod crowd;
 mod drain;
 mod edge;
 mod ends;
+mod follow;
 mod neighbours;
 
 /// Where the programs are, and how long it may take.
@@ -50,8 +51,9 @@ struct Lesson {
     play: fn(&Cast) -> io::Result<()>,
 }
 
-const LESSONS: [Lesson; 7] = [
+const LESSONS: [Lesson; 8] = [
     Lesson { chapter: 1, title: "One connection", play: connection::play },
+    Lesson { chapter: 2, title: "The same, from inside", play: follow::play },
     Lesson { chapter: 3, title: "An edge tells once", play: edge::play },
     Lesson { chapter: 4, title: "Back-pressure", play: back_pressure::play },
     Lesson { chapter: 5, title: "Half-close and linger", play: ends::play },

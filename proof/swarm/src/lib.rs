@@ -16,5 +16,5 @@ mod shared;
 mod stack;
 
 pub use clients::Account;
-pub use shared::{Shared, Turn};
+pub use shared::{Shared, Turn, can_start};
 pub use stack::{CLIENTS, REPLICAS, SOON, Stack, wait_until};

@@ -59,8 +59,8 @@ impl Drop for Turn {
     }
 }
 
-/// Whether this user may make networks and start engines in them.
-fn can_start() -> bool {
+/// Whether this user may make networks and start engines in them. If not, a line says so.
+pub fn can_start() -> bool {
     let needed: [&[&str]; 4] = [
         &["dockerd", "--version"],
         &["docker", "--version"],

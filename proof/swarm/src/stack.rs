@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use echo_containers::{Output, command, run, script};
 use echo_harness::wait::{Patience, try_until};
+use rustix::process::Pid;
 
 use crate::engines::{Engines, NODES};
 
@@ -44,11 +45,16 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
 }
 
 impl Stack {
-    /// Starts the engines, and gives all of them the images: there is no registry.
+    /// Starts the engines, and builds the images on the manager.
     pub(crate) fn new() -> Stack {
+        Stack::with_config(CONFIG)
+    }
+
+    /// The same with another configuration.
+    pub fn with_config(config_yaml: &str) -> Stack {
         let engines = Engines::start();
         let config = engines.folder().join("config.yaml");
-        fs::write(&config, CONFIG).expect("a file of our own");
+        fs::write(&config, config_yaml).expect("a file of our own");
         let stack = Stack { engines: RefCell::new(engines), config };
         stack.script("build-images", &[]).succeeded();
         stack
@@ -76,7 +82,8 @@ impl Stack {
         });
     }
 
-    fn bring_up(&self) {
+    /// Starts the stack where it is not, with all clients on the manager.
+    pub fn bring_up(&self) {
         self.spread_stack_images();
         self.script("stack-up", &["3", &CLIENTS.to_string()]).succeeded();
         let update = ["service", "update", "--quiet", "--constraint-add", "node.hostname==node1"];
@@ -183,5 +190,19 @@ impl Stack {
 
     pub fn replica_count(&self) -> usize {
         self.replicas().values().sum()
+    }
+
+    /// The processes of the server's replicas.
+    pub fn server_processes(&self) -> Vec<Pid> {
+        let service = format!("label=com.docker.swarm.service.name={}", self.named("server"));
+        let mut processes = Vec::new();
+        for node in 1..=NODES {
+            let containers = self.engine(node, &["ps", "--quiet", "--filter", &service]);
+            for container in containers.lines() {
+                let pid = self.engine(node, &["inspect", "--format", "{{.State.Pid}}", container]);
+                processes.extend(pid.parse().ok().and_then(Pid::from_raw));
+            }
+        }
+        processes
     }
 }

@@ -168,9 +168,30 @@ fn the_status_names_nodes_states_and_what_was_answered() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
     let output = stack.script("stack-status", &[]).succeeded();
-    let output = output.says("3 of 3 replicas of the server are healthy");
-    let output = output.says("*node1*1 running*").says("*node3*1 running*");
-    output.says("* messages answered by 3 replicas");
+    let mut output = output.says("3 of 3 replicas of the server are healthy");
+    for (node, count) in stack.replicas() {
+        output = output.says(&format!("  {node} * {count} running"));
+    }
+    let output = output.says("12 of 12 clients run, or have done their work");
+    let output = output.says("  node1 * 12 running");
+    assert_eq!(output.count("10.*:12346 *running*messages answered"), REPLICAS, "{output}");
+    let sum = |line: &str| line.strip_suffix(" messages answered by 3 servers")?.parse().ok();
+    assert!(output.text.lines().find_map(sum).is_some_and(|sum: u64| sum > 100), "{output}");
+}
+
+#[test]
+#[ignore = "needs root and dockerd: make test-swarm"]
+fn the_page_shows_all_replicas_and_those_that_replace_them() {
+    let Some(stack) = STACK.take() else { return };
+    stack.ready();
+    let output = stack.script("stack-watch", &[]).succeeded();
+    output.says("The page is on http://127.0.0.1:8080/ *");
+    let page = format!("{}-page", stack.name());
+    let watched = || stack.engine(1, &["logs", &page]).matches("Watching ").count();
+    wait_until("all replicas watched", SOON, || watched() == REPLICAS);
+    stack.script("stack-update", &[]).succeeded();
+    wait_until("the new ones watched too", SOON, || watched() == 2 * REPLICAS);
+    stack.engine(1, &["rm", "--force", &page]);
 }
 
 #[test]
@@ -182,11 +203,11 @@ fn the_end_leaves_nothing_on_any_node() {
     stack.script("stack-down", &[]).succeeded();
     let filter = format!("label=com.docker.stack.namespace={}", stack.name());
     for node in 1..=3 {
-        let containers = ["ps", "--all", "--quiet", "--filter", &filter];
-        assert_eq!(stack.engine(node, &containers), "", "containers on node{node}");
-        // A worker drops a network when it has heard that nobody needs it.
-        let networks = ["network", "ls", "--quiet", "--filter", &filter];
-        wait_until("no network", SOON, || stack.engine(node, &networks).is_empty());
+        // A worker tidies up when it has heard that nobody needs it any more.
+        let list =
+            |kind: &[&str]| stack.engine(node, &[kind, &["--quiet", "--filter", &filter]].concat());
+        wait_until("no container", SOON, || list(&["ps", "--all"]).is_empty());
+        wait_until("no network", SOON, || list(&["network", "ls"]).is_empty());
     }
     for kind in ["service", "config", "secret"] {
         assert_eq!(stack.engine(1, &[kind, "ls", "--quiet", "--filter", &filter]), "", "{kind}");

@@ -35,6 +35,8 @@ pub(crate) struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) language: String,
+    /// Not every run has the same lines in the same order.
+    pub(crate) varies: bool,
     pub(crate) lines: Vec<String>,
 }
 
@@ -44,9 +46,9 @@ impl Document {
         let mut sections = vec![Section::default()];
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
-            if let Some(language) = line.strip_prefix("```") {
+            if let Some(information) = line.strip_prefix("```") {
                 let lines = lines.by_ref().take_while(|line| *line != "```");
-                let block = Block::new(language, lines);
+                let block = Block::new(information, lines);
                 sections.last_mut().unwrap().blocks.push(block);
             } else if let Some((hashes, title)) = line.split_once(' ')
                 && !hashes.is_empty()
@@ -120,13 +122,14 @@ impl Section {
 
 impl Block {
     /// Comments of commands, and the words in a drawing, are in the reader's language.
-    fn new<'a>(language: &str, lines: impl Iterator<Item = &'a str>) -> Block {
+    fn new<'a>(information: &str, lines: impl Iterator<Item = &'a str>) -> Block {
+        let (language, more) = information.split_once(' ').unwrap_or((information, ""));
         let lines: Vec<String> = match language {
             "sh" => lines.map(without_comment).collect(),
             "mermaid" => lines.filter(|line| line.contains("-->")).map(arrows).collect(),
             _ => lines.map(str::to_owned).collect(),
         };
-        Block { language: language.to_owned(), lines }
+        Block { language: language.to_owned(), varies: more == "varies", lines }
     }
 }
 
