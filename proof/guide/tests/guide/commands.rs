@@ -61,6 +61,9 @@ fn shape(line: &str) -> String {
     }
     // There is room nearly always, and whether an event says so depends on the moment.
     let shape = shape.replace("IN|OUT", "IN");
+    // So does where a reply is cut off, and with the length of a thread's number where a long line is.
+    let ends = ["; from byte ", " panicked at "].map(|end| shape.find(end));
+    let shape = &shape[..ends.into_iter().flatten().min().unwrap_or(shape.len())];
     shape.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
