@@ -9,6 +9,7 @@
 //   row: the row of the server that is shown
 //   frame: its last frame, as docs/status.md describes it
 //   turns: its last turns, oldest first, 256 at most
+//   notes: what to notice of its last second, each a word and a sentence
 //   perSecond(pick): how much a counter grows in a second; null if that is not known yet
 
 (() => {
@@ -66,6 +67,7 @@
       row: message.servers.find((row) => row.id === shown?.id) ?? null,
       frame: shown?.frame ?? null,
       turns: turns.concat(shown?.turns.filter(({ number }) => number > last) ?? []).slice(-TURNS_MAX),
+      notes: shown?.notes ?? [],
       perSecond: rates(shown),
     };
     if (!isPaused && (!quiet.matches || performance.now() - shownAt >= QUIET_PACE_MS)) show();

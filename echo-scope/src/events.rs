@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use echo_status::{Accepting, Drain, Frame, Measured, Open, Phase, Tally, Turn};
+use echo_watch::notes::Note;
 use serde::Serialize;
 
 use crate::board::{Board, Known, Link, Server};
@@ -102,10 +103,18 @@ struct Now<'a> {
 struct Shown<'a> {
     id: String,
     life: u32,
-    frame: &'a Frame,
+    /// Without its turns.
+    frame: Frame,
     /// The turns that this page has not seen.
     turns: Vec<&'a Turn>,
     before: Option<BeforeRow<'a>>,
+    notes: Vec<NoteRow>,
+}
+
+#[derive(Serialize)]
+struct NoteRow {
+    word: &'static str,
+    sentence: String,
 }
 
 #[derive(Serialize)]
@@ -145,7 +154,7 @@ impl View {
     fn shown<'a>(&mut self, known: &'a Known) -> Option<Shown<'a>> {
         let id = self.shown?;
         let history = &known.servers.get(&id)?.history;
-        let frame = history.frame()?;
+        let frame = Frame { turns: Vec::new(), ..history.frame()?.clone() };
         let life = history.lives();
         let seen = &mut self.seen;
         if (seen.server, seen.life) != (Some(id), life) {
@@ -156,7 +165,9 @@ impl View {
         let before = history.before();
         let before =
             before.map(|before| BeforeRow { span_us: before.span_us, tally: before.tally });
-        Some(Shown { id: id.to_string(), life, frame, turns, before })
+        let notes = history.notes().into_iter();
+        let notes = notes.map(|Note { word, sentence }| NoteRow { word, sentence }).collect();
+        Some(Shown { id: id.to_string(), life, frame, turns, before, notes })
     }
 }
 

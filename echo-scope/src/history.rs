@@ -1,23 +1,19 @@
-//! What one server has told: its last frame, its last turns, and its counters a second ago.
+//! What one server has told: its last second, and its last turns.
 
 use std::collections::VecDeque;
-use std::mem;
 
 use echo_status::{Frame, Tally, Turn};
+use echo_watch::history::History as LastSecond;
+use echo_watch::notes::{Note, notes};
 
 /// How many turns are kept.
 const TURNS_MAX: usize = 256;
-/// Rates are those of this time, at least.
-const RATE_SPAN_US: u64 = 1_000_000;
 
 /// What one server has told.
 #[derive(Debug, Default)]
 pub struct History {
-    /// The last frame. Its turns are taken out.
-    frame: Option<Frame>,
+    last_second: Option<LastSecond>,
     turns: VecDeque<Turn>,
-    /// The counters of earlier frames, oldest first, each with the time of its frame.
-    earlier: VecDeque<(u64, Tally)>,
     /// How many lives the server has had since it was first seen.
     lives: u32,
 }
@@ -33,57 +29,54 @@ pub struct Before<'a> {
 
 impl History {
     /// Adds a frame. A server that has started anew begins a new history.
-    pub fn add(&mut self, mut frame: Frame) {
-        let is_other_life =
-            |last: &Frame| last.server.started_unix_us != frame.server.started_unix_us;
-        if self.frame.as_ref().is_none_or(is_other_life) {
+    pub fn add(&mut self, frame: Frame) {
+        let started = frame.server.started_unix_us;
+        let is_same_life = |last: &Frame| last.server.started_unix_us == started;
+        if !self.frame().is_some_and(is_same_life) {
             *self = History { lives: self.lives + 1, ..History::default() };
         }
-        self.keep_turns(mem::take(&mut frame.turns));
-        if let Some(last) = self.frame.replace(frame) {
-            self.earlier.push_back((last.uptime_us, last.tally));
-            self.forget_old_counters();
+        self.keep_turns(&frame.turns);
+        match &mut self.last_second {
+            Some(last_second) => last_second.add(frame),
+            None => self.last_second = Some(LastSecond::new(frame)),
         }
     }
 
     /// The same turn may come twice: when a connection has broken off, the next one begins with the last turns.
-    fn keep_turns(&mut self, turns: Vec<Turn>) {
+    fn keep_turns(&mut self, turns: &[Turn]) {
         let last = self.turns.back().map_or(0, |turn| turn.number);
-        self.turns.extend(turns.into_iter().filter(|turn| turn.number > last));
+        self.turns.extend(turns.iter().filter(|turn| turn.number > last).cloned());
         let surplus = self.turns.len().saturating_sub(TURNS_MAX);
         self.turns.drain(..surplus);
     }
 
-    fn forget_old_counters(&mut self) {
-        let now = self.frame.as_ref().map_or(0, |frame| frame.uptime_us);
-        while let Some((next, _)) = self.earlier.get(1)
-            && now.saturating_sub(*next) >= RATE_SPAN_US
-        {
-            self.earlier.pop_front();
-        }
-    }
-
-    /// The last frame, without its turns. `None` before the first one.
+    /// The last frame. `None` before the first one.
     #[must_use]
     pub fn frame(&self) -> Option<&Frame> {
-        self.frame.as_ref()
+        self.last_second.as_ref().map(LastSecond::now)
+    }
+
+    /// What a reader should see in the last second.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        self.last_second.as_ref().map(notes).unwrap_or_default()
     }
 
     /// The counters a second before the last frame, or at the first one that is known.
     #[must_use]
     pub fn before(&self) -> Option<Before<'_>> {
-        let (then, tally) = self.earlier.front()?;
-        let span_us = self.frame()?.uptime_us.saturating_sub(*then);
-        (span_us > 0).then_some(Before { span_us, tally })
+        let last_second = self.last_second.as_ref()?;
+        let span_us = last_second.window_us();
+        (span_us > 0).then(|| Before { span_us, tally: &last_second.first().tally })
     }
 
     /// Messages a second, of late.
     #[must_use]
     pub fn messages_per_second(&self) -> Option<f64> {
-        let before = self.before()?;
-        let messages = self.frame()?.tally.messages.saturating_sub(before.tally.messages);
+        let last_second = self.last_second.as_ref().filter(|it| it.window_us() > 0)?;
+        let messages = last_second.grown(|tally| tally.messages);
         #[allow(clippy::cast_precision_loss)]
-        let (messages, span_us) = (messages as f64, before.span_us as f64);
+        let (messages, span_us) = (messages as f64, last_second.window_us() as f64);
         Some(messages * 1e6 / span_us)
     }
 
@@ -127,7 +120,6 @@ mod tests {
         assert_eq!(numbers(&history, 4), [5]);
         history.add(frame(1, 3, 6..=300));
         assert_eq!(numbers(&history, 0), (45..=300).collect::<Vec<_>>());
-        assert_eq!(history.frame().expect("a frame").turns, []);
     }
 
     #[test]

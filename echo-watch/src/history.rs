@@ -8,19 +8,21 @@ use crate::figures::{self, SECOND_US};
 
 /// A frame, and those of the second before it, all of one life of a server.
 #[derive(Debug)]
-pub(crate) struct History {
+pub struct History {
     now: Frame,
     /// Oldest first.
     before: VecDeque<Frame>,
 }
 
 impl History {
-    pub(crate) fn new(first: Frame) -> History {
+    /// Begins with the first frame that is seen.
+    #[must_use]
+    pub fn new(first: Frame) -> History {
         History { now: first, before: VecDeque::new() }
     }
 
     /// Adds the next frame. A frame of another life begins anew: its counts begin at 0.
-    pub(crate) fn add(&mut self, frame: Frame) {
+    pub fn add(&mut self, frame: Frame) {
         let is_same_life = frame.server.started_unix_us == self.now.server.started_unix_us
             && frame.uptime_us >= self.now.uptime_us;
         if !is_same_life {
@@ -35,12 +37,14 @@ impl History {
     }
 
     /// The newest frame.
-    pub(crate) fn now(&self) -> &Frame {
+    #[must_use]
+    pub fn now(&self) -> &Frame {
         &self.now
     }
 
     /// The frame that the newest is compared with; that one itself if there is no other.
-    pub(crate) fn first(&self) -> &Frame {
+    #[must_use]
+    pub fn first(&self) -> &Frame {
         self.before.front().unwrap_or(&self.now)
     }
 
@@ -50,12 +54,13 @@ impl History {
     }
 
     /// How far apart the frames are whose difference is shown: about a second, once there are as many.
-    pub(crate) fn window_us(&self) -> u64 {
+    #[must_use]
+    pub fn window_us(&self) -> u64 {
         self.now.uptime_us - self.first().uptime_us
     }
 
     /// How much a count has grown in the last second.
-    pub(crate) fn grown(&self, count: impl Fn(&Tally) -> u64) -> u64 {
+    pub fn grown(&self, count: impl Fn(&Tally) -> u64) -> u64 {
         count(&self.now.tally).saturating_sub(count(&self.first().tally))
     }
 

@@ -1,7 +1,8 @@
 //! The live view of the echo server for its readers in a terminal: what its status port tells, in the
 //! forms that people read.
 //!
-//! It knows the lines of the status port ([`echo_status`]) and nothing else of the server.
+//! It knows the lines of the status port ([`echo_status`]) and nothing else of the server. The page of
+//! `echo-scope` shows the same [`notes`], so that what the frames mean is said once.
 //!
 //! # Reading order
 //!
@@ -45,8 +46,8 @@
 mod feed;
 mod figures;
 mod health;
-mod history;
-mod notes;
+pub mod history;
+pub mod notes;
 mod output;
 #[cfg(test)]
 mod samples;

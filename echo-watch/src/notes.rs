@@ -9,10 +9,11 @@ use crate::history::{History, length_us, named};
 
 /// Something that a reader should see.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Note {
+pub struct Note {
     /// A word or two, where there is no room for a sentence.
-    pub(crate) word: &'static str,
-    pub(crate) sentence: String,
+    pub word: &'static str,
+    /// What is seen, and why it is worth a look.
+    pub sentence: String,
 }
 
 /// A turn that takes longer makes others wait, in microseconds.
@@ -62,7 +63,8 @@ const EXPIRE_BUDGET: &str =
     "more deadlines came due than one turn may check: the rest followed a turn later";
 
 /// All that there is to say.
-pub(crate) fn notes(history: &History) -> Vec<Note> {
+#[must_use]
+pub fn notes(history: &History) -> Vec<Note> {
     let noted = |(word, rule): &Rule| Some(Note { word, sentence: rule(history)? });
     RULES.iter().filter_map(noted).collect()
 }

@@ -1,6 +1,6 @@
 //! What any peer gets from the page's port.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -91,7 +91,11 @@ fn who_says_nothing_holds_a_place_for_some_seconds_only() {
     let scope = Scope::start(&fake.address);
     let mut silent: Vec<TcpStream> = (0..80).map(|_| connect(scope.port)).collect();
     for socket in &mut silent {
-        assert_eq!(socket.read(&mut [0]).unwrap_or(0), 0);
+        let end = socket.read(&mut [0]);
+        // Those beyond the limit are closed at once, which a peer may see as a reset.
+        let is_end = matches!(&end, Ok(0))
+            || end.as_ref().is_err_and(|it| it.kind() == ErrorKind::ConnectionReset);
+        assert!(is_end, "{end:?}");
     }
     assert_eq!(scope.get("/").status, 200);
 }

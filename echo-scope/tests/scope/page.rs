@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use echo_harness::ports::free_port;
 use echo_harness::wait;
-use echo_status::{Delay, Drain, Exit, Frame, Phase, Step};
+use echo_status::{Delay, Drain, Exit, Frame, Measured, Phase, Phases, Step};
 use serde_json::Value;
 
 use crate::browser::{Browser, Look};
@@ -152,6 +152,35 @@ fn the_pictures_move_under_load() {
     save(&browser, "wide-light");
     browser.look(Look { is_dark: true, ..WIDE });
     save(&browser, "wide-dark");
+    assert_no_complaint(&browser);
+}
+
+/// What is drawn in both rings, at some parts of the way around.
+const ARCS: &str = "
+    const box = document.querySelector('#circle svg[role]').getBoundingClientRect();
+    const at = (radius, part) => {
+        const [angle, scale] = [2 * Math.PI * part, box.width / 320];
+        const x = box.left + (160 + radius * Math.sin(angle)) * scale;
+        const y = box.top + (160 - radius * Math.cos(angle)) * scale;
+        return document.elementFromPoint(x, y).querySelector('title')?.textContent;
+    };
+    return [at(140, 0.02), at(140, 0.73), at(140, 0.77), at(140, 0.98),
+        at(100, 0.02), at(100, 0.48), at(100, 0.52), at(100, 0.73), at(100, 0.77), at(100, 0.98)];";
+
+#[test]
+fn an_arc_is_as_long_as_its_time() {
+    let fake = Fake::start();
+    fake.change(|frame| {
+        let phases = Phases { serve: 125e3, accept: 62.5e3, log: 62.5e3, ..Phases::default() };
+        frame.last_second = Some(Measured { asleep_us: 750_000, phases, ..measured() });
+    });
+    let Some((browser, _scope)) = show(&fake.address, WIDE) else { return };
+    browser.until_text("#circle tbody", "serve");
+    let (asleep, awake) = ("asleep: 75 %", "awake: 25 %");
+    let (serve, accept, log) = ("serve: 50 %", "accept: 25 %", "log: 25 %");
+    let expected =
+        [asleep, asleep, awake, awake, serve, serve, accept, accept, log, log].map(Value::from);
+    assert_eq!(browser.run(ARCS), Value::from(expected.to_vec()));
     assert_no_complaint(&browser);
 }
 
@@ -318,10 +347,10 @@ fn the_keyboard_and_a_screen_reader_get_all_of_it() {
     // Every picture has a name and words, every control a name.
     let nameless = "return [...document.querySelectorAll('svg[role], button, summary, a, [tabindex], table th')]
         .filter((one) => {
-            const name = one.getAttribute('aria-label') ?? one.textContent;
+            const name = one.getAttribute('aria-label') ?? (one.matches('svg') ? '' : one.textContent);
             const ids = (one.getAttribute('aria-labelledby') ?? '').split(' ').concat(one.getAttribute('aria-describedby') ?? '');
             const words = ids.filter(Boolean).map((id) => document.getElementById(id).textContent.trim());
-            return words.includes('') || (name.trim() === '' && words.length === 0);
+            return words.includes('') || (name.trim() === '' && words.length === 0) || (one.matches('svg') && words.length < 2);
         })
         .map((one) => one.outerHTML.slice(0, 80))";
     assert_eq!(browser.run(nameless), Value::Array(Vec::new()));

@@ -113,7 +113,7 @@ fn a_real_server_that_drains_and_comes_back_is_seen() {
     let Some((browser, _scope)) = show(&status, WIDE) else { return };
     browser.until_text("#drain .words", "No signal has come");
     let stuck = StuckPeer::connect(&real.server);
-    browser.until_text("#notes", "waits for the peer to read");
+    browser.until_text("#notes", "1 connection waits for room to send");
     real.server.signal(Signal::TERM);
     browser.until_text("#drain .words", "SIGTERM came");
     browser.until_text("#drain ol", "1 connection owes a reply");

@@ -16,8 +16,10 @@ use rustix::fs::{MemfdFlags, memfd_create};
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Variables whose names begin like this would change what a script does.
-const SETTINGS: [&str; 9] =
-    ["SERVER_", "CLI_", "SCOPE_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS"];
+const SETTINGS: [&str; 10] = [
+    "SERVER_", "CLI_", "SCOPE_", "LOG_", "RUST_LOG", "ECHO_", "COMPOSE_", "MAKE", "MFLAGS",
+    "STRICT",
+];
 
 /// The root of the checkout that is tested.
 pub fn checkout() -> &'static Path {

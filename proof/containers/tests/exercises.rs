@@ -1,6 +1,11 @@
-//! `make check-exercise`: what it says of a first solution, of ours, and of other servers.
+//! What learners do with containers: `make check-exercise` on a first solution, on ours, and on other servers; and
+//! the crowd of the guide's sixth chapter.
 
-use echo_containers::{Output, Shared, command};
+use std::process::Stdio;
+
+use echo_containers::{Output, Shared, command, wait_until};
+use echo_harness::child::OwnedChild;
+use echo_harness::log_lines::LogLines;
 
 static ENVIRONMENT: Shared = Shared::new();
 
@@ -105,4 +110,24 @@ fn a_shell_that_is_the_first_process_is_named_and_so_is_a_server_that_does_not_l
             .failed()
             .says(&format!("error: *{complaint}*"));
     }
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn a_crowd_of_clients_is_seen_as_the_guide_shows_it() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure("client: {loop_period: 20ms, loop_lapse: 10m}");
+    environment.script("scale", &["5"]).succeeded();
+    let mut view = command("docker");
+    let server = environment.named("server");
+    view.args(["exec", &server, "/echo-reactor", "--watch", "--lines"]).stdout(Stdio::piped());
+    let mut view = OwnedChild::spawn(&mut view).expect("docker can start");
+    let lines = LogLines::gather(view.stdout().expect("a pipe"));
+    let heading = lines.wait_for("messages");
+    let column = heading.split_whitespace().position(|word| word == "messages").unwrap();
+    // A second with messages in it; the day's hour begins with a digit.
+    let messages = |line: &String| line.split_whitespace().nth(column)?.parse::<u64>().ok();
+    let has_some = |line: &String| messages(line).is_some_and(|messages| messages > 0);
+    wait_until("a second with messages", || lines.containing(":").iter().any(has_some));
+    environment.take_down();
 }

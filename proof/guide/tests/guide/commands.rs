@@ -11,14 +11,22 @@ use crate::document::{Block, Document, checkout};
 const SHORTER: [(&str, &str); 1] = [("make lesson N=7", "CONNECTIONS=500")];
 
 /// Commands that are run by another test, in another file: those that need Docker.
-const ELSEWHERE: [(&str, &str, &str); 4] = [
+const ELSEWHERE: [(&str, &str, &str); 8] = [
     ("make check-exercise N=3 IMAGE=echo-first-solution:latest", EXERCISES, FIRST_SOLUTION),
     ("make check-exercise N=4 IMAGE=echo-first-solution:latest", EXERCISES, FIRST_SOLUTION),
     ("make check-exercise N=5 IMAGE=echo-first-solution:latest", EXERCISES, FIRST_SOLUTION),
     ("make first-solution", EXERCISES, FIRST_SOLUTION),
+    ("ECHO_CONFIG=target/busy.yaml make scale CLIENTS=100", EXERCISES, CROWD),
+    ("docker exec server /echo-reactor --watch --lines", EXERCISES, CROWD),
+    ("make watch", "proof/containers/tests/page.rs", PAGE),
+    ("make docker-compose-down", "proof/containers/tests/environment.rs", DOWN),
 ];
 
 const EXERCISES: &str = "proof/containers/tests/exercises.rs";
+const CROWD: &str = "a_crowd_of_clients_is_seen_as_the_guide_shows_it";
+const PAGE: &str =
+    "the_page_is_for_this_machine_alone_outlives_the_server_and_goes_with_the_environment";
+const DOWN: &str = "the_containers_and_the_network_are_gone_after_down";
 const FIRST_SOLUTION: &str = "a_first_solution_fails_where_it_should_and_is_told_why";
 
 /// Each command, and the block with its output, if one follows.
@@ -53,12 +61,18 @@ fn shape(line: &str) -> String {
     }
     // There is room nearly always, and whether an event says so depends on the moment.
     let shape = shape.replace("IN|OUT", "IN");
+    // So does where a reply is cut off, and with the length of a thread's number where a long line is.
+    let ends = ["; from byte ", " panicked at "].map(|end| shape.find(end));
+    let shape = &shape[..ends.into_iter().flatten().min().unwrap_or(shape.len())];
     shape.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Events that tell of room alone, by strace and by the server.
+const HINTS: [&str; 2] = ["[slot #: OUT]", "event writable"];
+
 /// The lines that count. An event that tells of room alone may come at any time.
 fn shapes<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let counts = |line: &String| !line.is_empty() && !line.contains("[slot #: OUT]");
+    let counts = |line: &String| !line.is_empty() && !HINTS.iter().any(|hint| line.contains(hint));
     lines.map(shape).filter(counts).collect()
 }
 
