@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use echo_harness::MEGABYTE;
 use echo_harness::command::run;
@@ -119,6 +121,8 @@ fn a_connection_from_its_accept_to_its_close() {
     let follow = follow(status);
     let mut peer = Peer::connect(server.port);
     follow.lines.wait_for("epoll_ctl add");
+    // A silence, long enough to be told of.
+    thread::sleep(Duration::from_millis(50));
     peer.assert_echoes("hello\n");
     peer.assert_answers_at_the_end("");
     let (code, lines) = follow.end();

@@ -13,11 +13,10 @@ const LIST: &str = "ECHO_SKIPPED";
 pub fn say(lack: &str, detail: &str) {
     let test = thread::current();
     let test = test.name().unwrap_or("a test");
-    // Not eprintln!, which is shown for failed tests only.
-    let _ = writeln!(stderr(), "skipped: {lack}{detail} ({test})");
+    // Not eprintln!, which is shown for failed tests only. One write for a line, because other tests write too.
+    let _ = stderr().write_all(format!("skipped: {lack}{detail} ({test})\n").as_bytes());
     if let Some(list) = env::var_os(LIST) {
         let list = OpenOptions::new().append(true).open(list);
-        // One write for the line, because other tests write too.
         list.and_then(|mut list| list.write_all(format!("{lack}\n").as_bytes()))
             .expect("the list of make test");
     }
