@@ -1,13 +1,15 @@
 //! The Compose environment as a user sees it, in real containers.
 
 use std::process::Stdio;
-use std::{env, fs};
+use std::time::Duration;
+use std::{env, fs, io};
 
 use echo_containers::{Shared, checkout, command, is_like, run, wait_until, with_clients};
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
 use echo_harness::log_lines::LogLines;
 use echo_harness::scratch::ScratchFile;
+use echo_harness::wait::{PATIENCE, Patience, try_until};
 
 static ENVIRONMENT: Shared = Shared::new();
 
@@ -326,7 +328,10 @@ fn a_run_of_these_tests_that_is_killed_leaves_nothing_behind() {
     let mut tests = OwnedChild::spawn(tests).expect("the tests can start");
     let name = format!("name=^t{}-", tests.pid());
     let containers = || environment.engine(&["ps", "--all", "--filter", &name]);
-    wait_until("a script of that run at work", || containers().contains("netcat"));
+    // That run builds its images first, which takes a while on a busy machine.
+    let patience = Patience { limit: Duration::from_secs(10 * 60), ..PATIENCE };
+    let at_work = || Ok::<_, io::Error>(containers().contains("netcat").then_some(()));
+    try_until("a script of that run at work", patience, at_work).unwrap();
     tests.kill();
     // Its guardian removes the configuration in that directory last.
     wait_until("an empty place", || fs::remove_dir(&place).is_ok());
