@@ -37,7 +37,8 @@ fn a_line_a_second_below_a_heading() {
         let (code, lines) = watch.end();
         assert_eq!(code, Some(0));
         assert!(lines[0].starts_with("time        open  flush linger"), "{lines:?}");
-        assert_eq!(lines.iter().filter(|line| line.starts_with("time")).count(), 1, "{lines:?}");
+        let headings = lines.iter().filter(|line| line.starts_with("time")).count();
+        assert_eq!(headings, lines.len().div_ceil(21), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains('\x1b')), "{lines:?}");
     }
 }
