@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 
+use echo_reactor::config::Reply;
 use echo_reactor::signals::Signal;
 use rustix::io::Errno;
 
@@ -219,6 +220,8 @@ impl World {
         if mem::replace(&mut ledger.last_call, Call::Other) == Call::Other {
             let count = result.as_ref().map_or(0, |count| *count);
             self.check_work(id, count, 0);
+        } else if self.settings.reply == Reply::Acknowledge {
+            self.turn.acknowledged += bytes.len();
         }
         result
     }

@@ -58,6 +58,8 @@ pub(crate) struct Turn {
     calls: u64,
     /// What the calls of this turn have cost.
     work: usize,
+    /// The bytes of the acknowledgements of this turn: to put them together is work too.
+    pub(crate) acknowledged: usize,
     accepted: usize,
     slot_freed: bool,
     /// Turns in a row that had no cause and no effect.
@@ -94,6 +96,7 @@ impl Turn {
         self.progress = false;
         self.calls = 0;
         self.work = 0;
+        self.acknowledged = 0;
         self.accepted = 0;
         self.slot_freed = false;
         self.before_ended = self.clock_read.take().unwrap_or(self.now);
@@ -386,7 +389,7 @@ impl World {
         self.check_length();
         // A share of the turn may have been spent, so that connections wait for the next turn. The
         // check of a deadline costs something too, which no call shows.
-        let work = self.turn.work + self.links.len() * MESSAGE;
+        let work = self.turn.work + self.turn.acknowledged + self.links.len() * MESSAGE;
         let may_be_full = work >= self.settings.work_per_turn / 4;
         if self.turn.work >= self.settings.work_per_turn / 2 {
             self.count("turn full");
