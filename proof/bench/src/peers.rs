@@ -14,6 +14,9 @@ pub(crate) const FLOOR: &str = "c-epoll";
 /// The floor of a server that closes connections and loses no reply.
 pub(crate) const FAIR_FLOOR: &str = "c-epoll-shutdown";
 
+/// The kernel gives a process 65,530 mappings by default (`vm.max_map_count`), and a thread takes four.
+const THREADS_MAX: usize = 16_000;
+
 /// What a server does with a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -39,6 +42,8 @@ pub(crate) struct Peer {
     pub(crate) logs: bool,
     /// The only mode in which it is measured; all modes if `None`.
     pub(crate) only: Option<Mode>,
+    /// How many idle connections it can hold.
+    pub(crate) idle_max: usize,
     program: PathBuf,
     start: Start,
 }
@@ -64,7 +69,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let python = python(built);
     let peer = |name, program: &Path, start| {
         let program = program.to_path_buf();
-        Peer { name, logs: false, only: None, program, start }
+        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
     };
     let reactor = |name| peer(name, reactor, Start::Reactor);
     let program = |name, file, word| peer(name, &built.join(file), Start::Program { word });
@@ -73,7 +78,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let logging = |peer| Peer { logs: true, ..oneshot(peer) };
     let bytes = |peer| Peer { only: Some(Mode::Bytes), ..peer };
     // What a thread has spent is known as long as it lives: here, as long as its connection.
-    let lines = |peer| Peer { only: Some(Mode::Lines), ..peer };
+    let threads = |peer| Peer { only: Some(Mode::Lines), idle_max: THREADS_MAX, ..peer };
     vec![
         reactor(REACTOR),
         logging(reactor("echo-reactor-info")),
@@ -84,7 +89,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
         program("tokio", "tokio-echo", None),
         program("libuv", "libuv-echo", None),
         program("go", "go-echo", None),
-        lines(program("threads", "threads-echo", None)),
+        threads(program("threads", "threads-echo", None)),
         script("uvloop", "asyncio_echo.py", Some("uvloop")),
         script("asyncio", "asyncio_echo.py", None),
         oneshot(script("python-blocking", "blocking_echo.py", None)),
@@ -95,7 +100,8 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
 pub(crate) fn builds(reactor: &Path, against: &Path) -> Vec<Peer> {
     let build = |name, program: &Path| {
         let program = program.to_path_buf();
-        Peer { name, logs: false, only: None, program, start: Start::Reactor }
+        let start = Start::Reactor;
+        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
     };
     vec![build(REACTOR, reactor), build(AGAINST, against)]
 }

@@ -88,7 +88,12 @@ impl Job {
 
     /// Whether this server is measured with this job.
     pub(crate) fn suits(self, peer: &Peer) -> bool {
-        peer.only.is_none_or(|mode| mode == self.mode())
+        let has_mode = peer.only.is_none_or(|mode| mode == self.mode());
+        let holds_all = match self {
+            Job::Idle { many, .. } => many <= peer.idle_max,
+            _ => true,
+        };
+        has_mode && holds_all
     }
 
     /// Why it can't be measured within these limits, if so.
