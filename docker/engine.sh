@@ -49,7 +49,13 @@ advice() {
             fi
             ;;
         *WSL*) say 'switch on the WSL integration for this distribution in the settings of Docker Desktop' ;;
-        *'context "'* | *'context not found'*) say 'docker context ls shows those there are; docker context use default' ;;
+        *'context "'* | *'context not found'*)
+            if [ -n "${DOCKER_CONTEXT-}" ]; then
+                say 'docker context ls shows those there are; unset DOCKER_CONTEXT, or let it name one of them'
+            else
+                say 'docker context ls shows those there are; docker context use default'
+            fi
+            ;;
         *x509* | *.pem* | *certificate* | *[Tt][Ll][Ss]* | *HTTPS*) say 'see DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH' ;;
         *'API version'* | *'client version'*) say 'unset DOCKER_API_VERSION, or update Docker' ;;
         *'no space left'*) say 'the disk of the engine is full: docker system df shows with what' ;;

@@ -104,23 +104,62 @@ refuse_foreign_containers() {
     fi
 }
 
-# What every command that starts something begins with: our names are free or ours, and the images are of these sources.
+# What every command that starts something begins with: our names are free or ours, what the user has set can be meant
+# so, and the images are of these sources.
 prepare() {
-    need_engine
-    take_lock "$project"
-    refuse_foreign
+    claim
+    refuse_odd_subnet
+    need_config
     need_images
 }
 
-# check_config PROGRAM...: they read the configuration as they will, in a container and as its user.
-check_config() {
+claim() {
+    need_engine
+    take_lock "$project"
+    refuse_foreign
+}
+
+# What can be told of the configuration without an image.
+need_config() {
     # Docker would make a folder of that name and mount it.
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
-    for program in "$@"; do
-        quietly throwaway "$program" --network none "$(image_of "$program")" --check || refuse_config
-        [ "$program" != echo-reactor ] || take_stop_grace
-    done
+    ! on_linux || may_be_read_by_all || refuse_unreadable
+}
+
+# The containers' user is 65534. Where there are further rules, only a container can tell.
+may_be_read_by_all() {
+    ls -lnL "$ECHO_CONFIG" | awk 'NR == 1 {
+        readable = $1 ~ /^.......r/ || $1 ~ /\+$/ || ($3 == 65534 && $1 ~ /^.r/) || ($4 == 65534 && $1 ~ /^....r/)
+    } END { exit !readable }'
+}
+
+refuse_unreadable() {
+    fail "the containers' user cannot read $ECHO_CONFIG: chmod a+r '$ECHO_CONFIG'"
+}
+
+# check_config PROGRAM [PROGRAM]: they read the configuration as they will, in a container and as its user. Side by side,
+# because most of the time is for making the containers.
+check_config() {
+    need_config
+    [ $# -eq 1 ] || check beside "$2" >"$scratch/second" 2>&1
+    refused=
+    quietly check attend "$1" || refused=$1
+    [ $# -eq 1 ] || join || second_is_refused "$2"
+    [ -z "$refused" ] || refuse_config "$refused"
+    [ "$1" != echo-reactor ] || take_stop_grace
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
+}
+
+# check HOW PROGRAM
+check() {
+    throwaway "$1" "$2" --network none "$(image_of "$2")" --check
+}
+
+# The first one's words go first.
+second_is_refused() {
+    [ -z "$refused" ] || return 0
+    refused=$1
+    mv "$scratch/second" "$scratch/output"
 }
 
 # How long the server may take to leave, as the program itself has it.
@@ -129,24 +168,26 @@ take_stop_grace() {
     export ECHO_STOP_GRACE
 }
 
+# refuse_config PROGRAM
 refuse_config() {
     complaint=$(reason)
     case $complaint in
         *'it is a directory'* | *'source path does not exist'* | *'statfs '*)
             fail "the Docker engine does not see $ECHO_CONFIG: it runs on another machine, or in another container, than this checkout" ;;
         *'ermission denied'*)
-            fail "the containers' user cannot read $ECHO_CONFIG: chmod a+r '$ECHO_CONFIG'" ;;
+            refuse_unreadable ;;
         *': config.yaml:'*) fail "$ECHO_CONFIG:${complaint#*: config.yaml:}" ;;
-        *) fail "$program cannot check $ECHO_CONFIG: $complaint" ;;
+        *) fail "$1 cannot check $ECHO_CONFIG: $complaint" ;;
     esac
 }
 
-# throwaway NAME OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own.
+# throwaway HOW NAME OPTION... IMAGE ARGUMENT...: runs a program with our configuration in a container of its own.
 throwaway() {
-    name=$project-$1-$$
-    shift
+    how=$1
+    name=$project-$2-$$
+    shift 2
     # Unlike the short form, --mount takes any path, and refuses one that the engine does not see.
-    attend docker run --rm --name "$name" --read-only --cap-drop ALL --security-opt no-new-privileges:true \
+    "$how" docker run --rm --name "$name" --read-only --cap-drop ALL --security-opt no-new-privileges:true \
         --mount "type=bind,\"source=$(say "$ECHO_CONFIG" | sed 's/"/""/g')\",target=/config.yaml,readonly" "$@"
 }
 
@@ -254,8 +295,7 @@ refuse_start() {
 
 # "Up" is said of what was seen: the server serves, each client runs or has ended with code 0.
 verify() {
-    wait_until 10 server_serves_or_has_ended || true
-    if server_serves; then
+    if wait_until 10 server_serves_or_has_ended && [ -n "$serves" ]; then
         newest=${ECHO_PREFIX}client$clients
         verify_a_client
     elif runs "$server"; then
@@ -282,9 +322,11 @@ runs() {
     [ "$(docker container inspect --format '{{.State.Running}}' "$1")" = true ]
 }
 
-# The health check of the definition, at once instead of after its interval.
+# The health check of the definition, at once instead of after its interval. Leaves in $serves whether it has succeeded.
 server_serves() {
-    quietly docker exec "$server" /echo-reactor --health
+    serves=
+    quietly docker exec "$server" /echo-reactor --health || return 1
+    serves=yes
 }
 
 server_serves_or_has_ended() {
@@ -296,7 +338,7 @@ newest_is_answered_or_has_ended() {
 }
 
 exchange() {
-    quietly throwaway probe --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
+    quietly throwaway attend probe --network "$network" --env CLI_ID=probe --env CLI_LOOP_AMOUNT=1 --env CLI_LOOP_LAPSE=10s \
         --env CLI_RETRY_TIMEOUT=5s --env RUST_LOG=error "$(image_of echo-client)"
 }
 

@@ -148,7 +148,7 @@ definition() {
     fi
 }
 
-[ $# -eq 2 ] || fail "usage: generate-compose.sh OUTPUT N (N: 0 to $clients_max clients)"
+{ [ $# -eq 2 ] && [ -n "$1" ]; } || fail "usage: generate-compose.sh OUTPUT N (N: 0 to $clients_max clients)"
 case $1 in
     -*) output=./$1 ;;
     *) output=$1 ;;

@@ -9,6 +9,7 @@ export LC_ALL=C
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 scratch=$(mktemp -d)
 child=
+companion=
 lock=
 
 say() {
@@ -39,8 +40,9 @@ leave() {
     code=$?
     trap - EXIT
     trap '' HUP INT PIPE TERM
-    cut_short=$child
-    [ -z "$child" ] || end_child
+    cut_short=$child$companion
+    [ -z "$child" ] || end_child "$child"
+    [ -z "$companion" ] || end_child "$companion"
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"
     rm -rf "$scratch"
@@ -59,6 +61,19 @@ attend() {
     { "$@" <&3 3<&- & } 3<&0
     child=$!
     await_child
+}
+
+# beside COMMAND...: the same, while this script goes on; join waits for its end.
+beside() {
+    { "$@" <&3 3<&- & } 3<&0
+    companion=$!
+}
+
+join() {
+    status=0
+    wait "$companion" 2>/dev/null || status=$?
+    companion=
+    return "$status"
 }
 
 # bounded SECONDS COMMAND...
@@ -108,8 +123,8 @@ end_process() {
 
 end_child() {
     # Its shell has to wait for it, or it stays in the table of processes and seems to live.
-    end_process "$child" &
-    wait "$child" 2>/dev/null || true
+    end_process "$1" &
+    wait "$1" 2>/dev/null || true
     kill "$!" 2>/dev/null || true
 }
 

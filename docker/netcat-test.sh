@@ -72,7 +72,13 @@ run_cases() {
         echo-netcat:latest sh -s server "$(port_of_server)" <"$scratch/cases"
 }
 
-prepare
+claim
+# What runs has read it already.
+case $(state_of_server) in
+    running | paused) ;;
+    *) need_config ;;
+esac
+need_images
 refuse_outdated
 sh "$root/docker/netcat-image.sh"
 case $(state_of_server) in

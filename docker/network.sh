@@ -31,14 +31,18 @@ capacity_of() {
     say "$(((1 << (32 - ${1#*/})) - 6))"
 }
 
+refuse_odd_subnet() {
+    [ -z "${ECHO_SUBNET-}" ] || subnet_is_valid "$ECHO_SUBNET" ||
+        fail "ECHO_SUBNET=$ECHO_SUBNET is no IPv4 subnet with 8 to 28 bits and zeros behind them: try 10.9.8.0/24"
+}
+
 # Leaves in ECHO_SUBNET a free one that is large enough for $clients, unless the user has named one.
 choose_subnet() {
     docker network ls --quiet | xargs docker network inspect \
         --format '{{$name := .Name}}{{range .IPAM.Config}}{{$name}} {{.Subnet}}{{"\n"}}{{end}}' \
         >"$scratch/subnets" 2>/dev/null || true # One may have gone since it was listed.
     if [ -n "${ECHO_SUBNET-}" ]; then
-        subnet_is_valid "$ECHO_SUBNET" ||
-            fail "ECHO_SUBNET=$ECHO_SUBNET is no IPv4 subnet with 8 to 28 bits and zeros behind them: try 10.9.8.0/24"
+        refuse_odd_subnet
         [ "$clients" -le "$(capacity_of "$ECHO_SUBNET")" ] ||
             fail "$clients clients do not fit ECHO_SUBNET=$ECHO_SUBNET: name a larger one"
         owner=$(owner_of_subnet "$ECHO_SUBNET")

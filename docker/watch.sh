@@ -54,10 +54,9 @@ await_page() {
     surveyed '$1 == scope && $3 != "running"' 0 | complain || exit 1
 }
 
-need_engine
-take_lock "$project"
-refuse_foreign
+claim
 [ -n "$(surveyed '$1 == server && $3 == "running"')" ] || fail 'no server is up whose turns could be shown: make docker-compose-up'
+need_config
 need_images
 check_config echo-scope
 if ! page_runs; then

@@ -7,12 +7,13 @@
 //! of JSON shows these instead, with an address as `ip:port`. `docs/log.md` lists them all.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use echo_common::repr::{AddressRepr, Escaped, printable};
 use echo_common::setting::duration_text;
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log_enabled, warn};
 use signal_hook::low_level::signal_name;
 
 use crate::config::{ClientId, Config};
@@ -76,6 +77,10 @@ pub fn not_answered(config: &Config, number: u64, cause: &impl Display, pause: D
 pub fn gave_up(config: &Config, number: u64, cause: &impl Display) {
     let Config { id: client, server_address: server, .. } = config;
     let timeout = duration_text(config.retry_timeout);
+    let text = format!(
+        "[CLIENT {client}] Message number {number} given up, retry_timeout {timeout} is over: {cause}; \
+         is the server running, and is {server} its address (server_address, CLI_SERVER_ADDRESS)?"
+    );
     error!(
         event = "gave_up",
         client:%,
@@ -83,14 +88,18 @@ pub fn gave_up(config: &Config, number: u64, cause: &impl Display) {
         server:%,
         reason:% = cause,
         retry_timeout_ms = config.retry_timeout.as_millis();
-        "[CLIENT {client}] Message number {number} given up, retry_timeout {timeout} is over: {cause}; \
-         is the server running, and is {server} its address (server_address, CLI_SERVER_ADDRESS)?"
+        "{text}"
     );
+    tell_where_the_log_is_off(&text);
 }
 
 /// A reply is wrong, so nothing that the server says can be relied on.
 pub fn wrong_reply(config: &Config, message: &str, reply: &[u8]) {
     let Config { id: client, server_address: server, .. } = config;
+    let text = format!(
+        "[CLIENT {client}] Wrong reply to \"{message}\": \"{}\"; is {server} an echo server?",
+        shown(reply)
+    );
     error!(
         event = "wrong_reply",
         client:%,
@@ -98,9 +107,9 @@ pub fn wrong_reply(config: &Config, message: &str, reply: &[u8]) {
         message,
         reply:% = bare(reply),
         bytes = reply.len();
-        "[CLIENT {client}] Wrong reply to \"{message}\": \"{}\"; is {server} an echo server?",
-        shown(reply)
+        "{text}"
     );
+    tell_where_the_log_is_off(&text);
 }
 
 /// All rounds are done.
@@ -123,6 +132,14 @@ pub fn abandoned(client: &ClientId, signal: i32) {
         "[CLIENT {client}] {signal} received: stopped in the middle of a lookup, a connect or a \
          log line; the system closes the socket"
     );
+}
+
+/// What ends the program with a failure has to be seen, whatever the log level.
+fn tell_where_the_log_is_off(text: &str) {
+    if !log_enabled!(Level::Error) {
+        // Nobody may read it.
+        let _ = writeln!(io::stderr(), "{}: {text}", env!("CARGO_PKG_NAME"));
+    }
 }
 
 fn name(signal: i32) -> &'static str {

@@ -3,12 +3,12 @@
 //! Beside its text, a line has its event, which is the function's name, and the event's fields. A log
 //! of JSON shows these instead. `docs/log.md` lists them all.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 
 use echo_common::repr::printable;
 use echo_status::Server;
-use log::{error, info, warn};
+use log::{Level, error, info, log_enabled, warn};
 use signal_hook::low_level::signal_name;
 
 /// Start: the settings as they take effect.
@@ -29,7 +29,7 @@ pub fn serving(address: SocketAddr) {
     );
 }
 
-/// The last line of a process that could not start.
+/// The last line of a process that could not start. Where the log is off, stderr tells it all the same.
 pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
     let remedy = match cause.kind() {
         ErrorKind::AddrInUse => "stop what listens there, or set scope.listen or SCOPE_LISTEN",
@@ -41,10 +41,12 @@ pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
         }
         _ => "set scope.listen or SCOPE_LISTEN",
     };
-    error!(
-        event = "cannot_listen", address:%, error:% = cause, remedy;
-        "Cannot listen on {address}: {cause}; {remedy}"
-    );
+    let text = format!("Cannot listen on {address}: {cause}; {remedy}");
+    error!(event = "cannot_listen", address:%, error:% = cause, remedy; "{text}");
+    if !log_enabled!(Level::Error) {
+        // Nobody may read it.
+        let _ = writeln!(io::stderr(), "{}: {text}", env!("CARGO_PKG_NAME"));
+    }
 }
 
 /// A server tells of itself.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +44,26 @@ fn a_server_that_does_not_come_is_given_up() {
     ended.assert_left_with(1);
     let given_up = "number 1 given up, retry_timeout 100ms is over";
     ended.log.assert_ends_with(&["ERROR", given_up, &address.to_string()]);
+}
+
+/// The one line that is left where there is no log.
+#[test]
+fn a_client_that_fails_says_why_whatever_the_log_level() {
+    for level in ["off", "echo_reactor=info"] {
+        let start = |address: &SocketAddr| {
+            let mut client = client_of(address, &["retry_timeout: 0s"]);
+            Process::start(client.env("RUST_LOG", level))
+        };
+        let unanswered = start(&free_address()).wait();
+        let (listener, address) = listen();
+        let client = start(&address);
+        receive(&listener).0.send("another\n");
+        for (ended, why) in [(unanswered, "given up"), (client.wait(), "Wrong reply to ")] {
+            ended.assert_left_with(1);
+            ended.log.assert_ends_with(&["echo-client: [CLIENT 1] ", why]);
+            assert_eq!(ended.log.texts().len(), 1, "{}", ended.log);
+        }
+    }
 }
 
 #[test]

@@ -87,5 +87,8 @@ fn a_port_in_use_and_an_address_of_others_are_one_line_and_exit_code_1() {
         for part in ["ERROR    Cannot listen on ", address, cause, remedy, "SCOPE_LISTEN"] {
             assert!(last.contains(part), "{part} is not in {last}");
         }
+        let (code, _, errors) = run(&["-c/dev/null", "--log-level=off", "--listen", address], &[]);
+        assert_eq!((code, errors.lines().count()), (1, 1), "{errors}");
+        assert!(errors.starts_with("echo-scope: Cannot listen on "), "{errors}");
     }
 }

@@ -35,6 +35,14 @@ impl Directory {
         file.set_permissions(Permissions::from_mode(0o755)).expect("a program of our own");
         path
     }
+
+    /// An empty configuration that every user can read.
+    pub fn add_config(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, "").expect("a file of our own");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a file of our own");
+        path
+    }
 }
 
 impl Drop for Directory {
@@ -78,7 +86,7 @@ pub fn script_beside(name: &str, argument: &str) -> Command {
 
 /// Runs a command on such a machine. It has these tools, and no others.
 pub fn run_as(commands: &[(&str, &str)], command: &mut Command) -> Output {
-    const TOOLS: &str = "awk cat chmod cksum cmp cp cut dirname env find git grep head id ln make mkdir mkfifo mktemp \
+    const TOOLS: &str = "awk cat chmod cksum cmp cp cut dirname env find git grep head id ln ls make mkdir mkfifo mktemp \
          mv rm rmdir sed sh sleep sort tail tee touch tr uname uniq wc xargs";
     let directory = Directory::new();
     let path = env::var_os("PATH").expect("a path");
@@ -91,6 +99,10 @@ pub fn run_as(commands: &[(&str, &str)], command: &mut Command) -> Output {
     }
     for (name, text) in commands {
         directory.add_program(name, text);
+    }
+    // That of the checkout may be for its owner's eyes only.
+    if !command.get_envs().any(|(name, _)| name == "ECHO_CONFIG") {
+        command.env("ECHO_CONFIG", directory.add_config("config.yaml"));
     }
     run(command.env("PATH", &directory.0))
 }

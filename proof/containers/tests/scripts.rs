@@ -1,7 +1,7 @@
 //! The scripts that need no Docker engine: the generator, what is found missing, the demo.
 
-use std::fs::{self, read_to_string};
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::fs::{self, Permissions, read_to_string};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -89,6 +89,7 @@ fn a_directory_is_no_output_and_one_that_is_missing_is_named() {
     let directory = Directory::new();
     generate(&directory.path(""), "2").complains("is a directory");
     generate(&directory.path("missing/compose.yaml"), "2").complains("missing");
+    generate("", "2").complains("usage: ");
 }
 
 #[test]
@@ -175,7 +176,8 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
         "010.9.8.0/24",
         "fd00::/64",
     ] {
-        up_beside("", subnet).says(&format!("error: ECHO_SUBNET={subnet} is no IPv4 subnet*"));
+        // Before anything is built.
+        up_beside("", subnet).complains(&format!("ECHO_SUBNET={subnet} is no IPv4 subnet"));
     }
     up_beside("theirs 10.9.0.0/16", "10.9.8.0/24")
         .says("error: ECHO_SUBNET=10.9.8.0/24 is taken by the network theirs (10.9.0.0/16)*");
@@ -190,9 +192,24 @@ fn a_relative_configuration_is_looked_for_where_the_user_stands() {
     let engine = engine("run*) echo \"$*\" >&2; exit 125 ;;");
     let missing = format!("error: {} is not a file*", directory.path("my.yaml"));
     run_as(&[("docker", &engine)], up).failed().says(&missing);
-    fs::write(directory.path("my.yaml"), "").unwrap();
-    let mounted = format!("error: *source={}*", directory.path("my.yaml"));
+    let config = directory.add_config("my.yaml");
+    let mounted = format!("error: *source={config}*");
     run_as(&[("docker", &engine)], up).failed().says(&mounted);
+}
+
+#[test]
+fn a_configuration_that_only_its_owner_can_read_is_refused_before_anything_is_built() {
+    let directory = Directory::new();
+    let config = directory.add_config("private.yaml");
+    let engine = engine("");
+    for mode in [0o600, 0o640] {
+        fs::set_permissions(&config, Permissions::from_mode(mode)).unwrap();
+        for (name, argument) in [("up", ""), ("scale", "2"), ("netcat-test", "")] {
+            let mut script = script_beside(name, argument);
+            let output = run_as(&[("docker", &engine)], script.env("ECHO_CONFIG", &config));
+            output.complains(&format!("cannot read {config}: chmod a+r '{config}'"));
+        }
+    }
 }
 
 #[test]
