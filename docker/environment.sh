@@ -128,6 +128,7 @@ need_config() {
 
 # The containers' user is 65534. Where there are further rules, only a container can tell.
 may_be_read_by_all() {
+    # shellcheck disable=SC2012 # The name is not looked at.
     ls -lnL "$ECHO_CONFIG" | awk 'NR == 1 {
         readable = $1 ~ /^.......r/ || $1 ~ /\+$/ || ($3 == 65534 && $1 ~ /^.r/) || ($4 == 65534 && $1 ~ /^....r/)
     } END { exit !readable }'
