@@ -41,14 +41,15 @@ page_has_a_server() {
     page_tells Watching watching
 }
 
-# Where the log is off, the page itself has to tell.
+# Where the log may not tell, the page has to last.
 await_page() {
     case $log_level in
-        *info* | *debug* | *trace*)
+        info | debug | trace)
             wait_until 10 page_serves_or_has_ended || true
             ! runs "$scope" || wait_until 5 page_has_a_server ||
                 say "The page has not reached the server yet: $(last_words "$scope")"
             ;;
+        *) wait_until 10 all_have_settled || true ;;
     esac
     survey
     surveyed '$1 == scope && $3 != "running"' 0 | complain || exit 1
