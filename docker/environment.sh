@@ -206,6 +206,7 @@ define() {
 
 # bring_up: what is defined; what runs already goes on running, if it is as it should be.
 bring_up() {
+    refuse_paused
     make_room
     remember
     if cmp -s "$wanted" "$dev_file"; then
@@ -220,6 +221,13 @@ bring_up() {
     verify
     say "The server and $(number "$clients" client) are up"
     undo=
+}
+
+# No engine starts them, and who has paused them may want to see what happens then.
+refuse_paused() {
+    survey
+    paused=$(surveyed '$3 == "paused"' 1 | tr '\n' ' ' | sed 's/ $//')
+    [ -z "$paused" ] || fail "$paused cannot be started while paused: docker unpause $paused"
 }
 
 # A network cannot grow: too small a one is removed, with all that is in it.

@@ -177,6 +177,20 @@ fn containers_whose_network_was_pruned_are_replaced() {
 
 #[test]
 #[ignore = "needs Docker: make test-containers"]
+fn a_paused_container_is_named_before_anything_is_started() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.bring_up(LONG, 1);
+    environment.docker("pause", "client1");
+    let before = environment.everything();
+    let name = environment.named("client1");
+    environment.script("scale", &["3"]).complains(&format!("docker unpause {name}"));
+    assert_eq!(environment.everything(), before);
+    environment.docker("unpause", "client1");
+    environment.script("scale", &["3"]).succeeded();
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
 fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
     let Some(environment) = ENVIRONMENT.take() else { return };
     environment.configure(LONG);
