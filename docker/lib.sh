@@ -9,7 +9,8 @@ export LC_ALL=C
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 scratch=$(mktemp -d)
 child=
-companion=
+# A process that goes on while the script does something else.
+beside=
 lock=
 
 say() {
@@ -21,6 +22,13 @@ say() {
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1
+}
+
+# skip WHAT: a test that cannot run here, for test.sh to count.
+skip() {
+    [ -z "${STRICT-}" ] || fail "$*, and STRICT is set"
+    say "skipped: $*"
+    [ -z "${ECHO_SKIPPED-}" ] || say "$*" >>"$ECHO_SKIPPED"
 }
 
 # number COUNT NOUN: "1 client", "2 clients".
@@ -40,9 +48,9 @@ leave() {
     code=$?
     trap - EXIT
     trap '' HUP INT PIPE TERM
-    cut_short=$child$companion
-    [ -z "$child" ] || end_child "$child"
-    [ -z "$companion" ] || end_child "$companion"
+    cut_short=$child$beside
+    [ -z "$child" ] || end_child
+    [ -z "$beside" ] || end_tree "$beside"
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"
     rm -rf "$scratch"
@@ -66,13 +74,13 @@ attend() {
 # beside COMMAND...: the same, while this script goes on; join waits for its end.
 beside() {
     { "$@" <&3 3<&- & } 3<&0
-    companion=$!
+    beside=$!
 }
 
 join() {
     status=0
-    wait "$companion" 2>/dev/null || status=$?
-    companion=
+    wait "$beside" 2>/dev/null || status=$?
+    beside=
     return "$status"
 }
 
@@ -121,10 +129,18 @@ end_process() {
     kill -s KILL "$1" 2>/dev/null || true
 }
 
+# end_tree PROCESS: what it has started would go on without it.
+end_tree() {
+    for descendant in $(ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'); do
+        end_tree "$descendant"
+    done
+    kill -s TERM "$1" 2>/dev/null || true
+}
+
 end_child() {
     # Its shell has to wait for it, or it stays in the table of processes and seems to live.
-    end_process "$1" &
-    wait "$1" 2>/dev/null || true
+    end_process "$child" &
+    wait "$child" 2>/dev/null || true
     kill "$!" 2>/dev/null || true
 }
 
