@@ -197,7 +197,10 @@ fn an_engine_that_cannot_be_reached_is_named_with_what_to_do() {
         return;
     }
     for (variables, line) in [
-        (&[("DOCKER_CONTEXT", "gone")][..], "\"gone\"*docker context ls shows*unset DOCKER_CONTEXT*"),
+        (
+            &[("DOCKER_CONTEXT", "gone")][..],
+            "\"gone\"*docker context ls shows*unset DOCKER_CONTEXT*",
+        ),
         (
             &[("DOCKER_HOST", "tcp://127.0.0.1:1")],
             "tcp://127.0.0.1:1*DOCKER_HOST=tcp://127.0.0.1:1 names the engine*",
