@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Whether it writes a log, which has to be read.
     pub(crate) logs: bool,
+    /// `log.format: json`, where it is echo-reactor.
+    as_json: bool,
     /// The only mode in which it is measured; all modes if `None`.
     pub(crate) only: Option<Mode>,
     /// How many idle connections it can hold.
@@ -69,7 +71,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let python = python(built);
     let peer = |name, program: &Path, start| {
         let program = program.to_path_buf();
-        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
+        Peer { name, logs: false, as_json: false, only: None, idle_max: usize::MAX, program, start }
     };
     let reactor = |name| peer(name, reactor, Start::Reactor);
     let program = |name, file, word| peer(name, &built.join(file), Start::Program { word });
@@ -82,6 +84,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     vec![
         reactor(REACTOR),
         logging(reactor("echo-reactor-info")),
+        Peer { as_json: true, ..logging(reactor("echo-reactor-json")) },
         program(FLOOR, "c-epoll", None),
         oneshot(program("c-epoll-more", "c-epoll", Some("more"))),
         oneshot(program(FAIR_FLOOR, "c-epoll", Some("shutdown"))),
@@ -101,7 +104,7 @@ pub(crate) fn builds(reactor: &Path, against: &Path) -> Vec<Peer> {
     let build = |name, program: &Path| {
         let program = program.to_path_buf();
         let start = Start::Reactor;
-        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
+        Peer { name, logs: false, as_json: false, only: None, idle_max: usize::MAX, program, start }
     };
     vec![build(REACTOR, reactor), build(AGAINST, against)]
 }
@@ -160,6 +163,7 @@ impl Peer {
             .set("idle_timeout", "1h")
             .set("message_timeout", "1h")
             .log_level(if self.logs { "info" } else { "off" })
+            .log_format(if self.as_json { "json" } else { "text" })
             .command()
     }
 }
