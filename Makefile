@@ -130,8 +130,8 @@ deny: cargo ## Check licences, sources and known faults of all packages (needs c
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh
 
-bench: cargo ## Measure the server beside its peers (QUICK=1), another build (AGAINST=path), or itself watched (WATCHED=1)
-	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)") $(if $(WATCHED),--watched)
+bench: cargo ## Measure the server beside its peers (QUICK=1), another build (AGAINST=path), or itself (WATCHED=1, JSON=1)
+	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)") $(if $(WATCHED),--watched) $(if $(JSON),--json)
 
 bench-swarm: build ## Measure one, two and three replicas on a Swarm of this machine (needs root and dockerd)
 	@cargo run --quiet --locked --package echo-swarm

@@ -89,7 +89,7 @@ check_stack_config() {
         run_with_config "$program" --network none "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
         ! grep -q '^  drain_delay: 0s' "$scratch/output" ||
-            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that'
+            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that, 5s on busy machines too'
     done
     ECHO_CONFIG_NAME=$stack-$(cksum <"$ECHO_CONFIG" | tr ' ' -)
     export ECHO_CONFIG_NAME

@@ -15,8 +15,9 @@ use rustix::process::Pid;
 use crate::engines::{Engines, NODES};
 
 /// The clients send a message every 20 ms, until they are stopped.
+/// The delay is longer than a busy machine takes to tell all its engines that an address has left the name.
 const CONFIG: &str = "\
-server: {drain_delay: 2s}
+server: {drain_delay: 5s}
 client: {loop_period: 20ms, loop_lapse: 365d}
 ";
 
