@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help docker-compose-up docker-compose-down docker-compose-logs docker-image build \
         netcat-test scale watch demo stack-up stack-status stack-watch stack-scale stack-update stack-down \
-        lesson break check-exercise first-solution test test-guide test-containers test-swarm \
+        lesson break check-exercise first-solution test test-programs test-guide test-containers test-swarm \
         simulate drill soak fuzz mutants coverage deny bench-setup bench bench-swarm clean cargo
 MAKEFLAGS += --no-print-directory
 # One thing at a time, even with -j: they work on the same containers.
@@ -89,6 +89,9 @@ docker-image: ## Build the images
 test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)
 	@sh docker/test.sh
 
+test-programs: cargo ## Test all that needs no container: format, lints, units, programs, simulation
+	@sh docker/test-programs.sh
+
 test-containers: build ## Test the demo, and in containers the environment and its faults
 	@cargo test --locked --package echo-containers -- --ignored
 
@@ -130,8 +133,8 @@ deny: cargo ## Check licences, sources and known faults of all packages (needs c
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh
 
-bench: cargo ## Measure the server beside its peers (QUICK=1), or beside another build (AGAINST=path)
-	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)")
+bench: cargo ## Measure the server beside its peers (QUICK=1), another build (AGAINST=path), or itself watched (WATCHED=1)
+	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)") $(if $(WATCHED),--watched)
 
 bench-swarm: build ## Measure one, two and three replicas on a Swarm of this machine (needs root and dockerd)
 	@cargo run --quiet --locked --package echo-swarm

@@ -9,6 +9,8 @@ export LC_ALL=C
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 scratch=$(mktemp -d)
 child=
+# A process that goes on while the script does something else.
+beside=
 lock=
 
 say() {
@@ -20,6 +22,13 @@ say() {
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1
+}
+
+# skip WHAT: a test that cannot run here, for test.sh to count.
+skip() {
+    [ -z "${STRICT-}" ] || fail "$*, and STRICT is set"
+    say "skipped: $*"
+    [ -z "${ECHO_SKIPPED-}" ] || say "$*" >>"$ECHO_SKIPPED"
 }
 
 # number COUNT NOUN: "1 client", "2 clients".
@@ -41,6 +50,7 @@ leave() {
     trap '' HUP INT PIPE TERM
     cut_short=$child
     [ -z "$child" ] || end_child
+    [ -z "$beside" ] || end_tree "$beside"
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"
     rm -rf "$scratch"
@@ -104,6 +114,14 @@ end_process() {
         patience=$((patience - 1))
     done
     kill -s KILL "$1" 2>/dev/null || true
+}
+
+# end_tree PROCESS: what it has started would go on without it.
+end_tree() {
+    for descendant in $(ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'); do
+        end_tree "$descendant"
+    done
+    kill -s TERM "$1" 2>/dev/null || true
 }
 
 end_child() {

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Usage: test.sh
 # Tests all that this machine can test, and counts what it cannot. Without Rust, the builder's image compiles the tests,
-# and they run here all the same. STRICT=1 makes an error of each warning about format and lints; without it they stay
-# warnings, because a newer Rust has new ones.
+# and they run here all the same. STRICT=1 is for test-programs.sh.
 set -eu
 . "$(dirname "$0")/environment.sh"
 
@@ -10,39 +9,21 @@ set -eu
 ECHO_SKIPPED=$scratch/skipped
 export ECHO_SKIPPED
 
-skip() {
-    [ -z "${STRICT-}" ] || fail "$*, and STRICT is set"
-    say "skipped: $*"
-    say "$*" >>"$ECHO_SKIPPED"
-}
-
-check_format() {
-    if ! cargo fmt --version >/dev/null 2>&1; then
-        skip 'no rustfmt: cargo fmt'
-    elif ! cargo fmt --all --check; then
-        [ -z "${STRICT-}" ] || fail 'not formatted: cargo fmt --all'
-        say 'warning: not formatted as this Rust does it: cargo fmt --all' >&2
-    fi
-}
-
-check_lints() {
-    if ! cargo clippy --version >/dev/null 2>&1; then
-        skip 'no clippy: cargo clippy'
-    elif [ -n "${STRICT-}" ]; then
-        cargo clippy --workspace --all-targets --locked -- -D warnings
-    else
-        cargo clippy --workspace --all-targets --locked -- --cap-lints warn
-    fi
-}
-
+# What waits for containers, and beside it what keeps the processor busy. Only a process in front can be interrupted, and
+# tests of the containers interrupt scripts.
 test_with_cargo() {
-    check_format
-    check_lints
-    cargo test --workspace --locked
-    cargo test --release --locked --package echo-reactor --test simulation --test turns
+    cargo test --workspace --locked --no-run
     sh docker/build.sh
+    say 'The programs are tested beside the containers; the results come at the end'
+    sh docker/test-programs.sh >"$scratch/programs" 2>&1 &
+    beside=$!
     cargo test --locked --package echo-guide -- --ignored
     cargo test --locked --package echo-containers -- --ignored
+    result=0
+    wait "$beside" || result=$?
+    beside=
+    cat "$scratch/programs"
+    [ "$result" -eq 0 ] || fail 'a test of the programs has failed: the reason stands above'
 }
 
 # The checkout has the same path there as here, because tests look for files in it.

@@ -124,7 +124,7 @@ const follow = (() => {
       case 'event':
         if (!step.readable) return { kernel: ['output: room'], event: ['writable'] };
         return {
-          kernel: ['input: something', 'full'],
+          kernel: ['input: to read', 'full'],
           event: [step.read_on ? 'readable, and the end is near' : 'readable'],
         };
       case 'call':

@@ -17,6 +17,7 @@ Usage: echo-bench [OPTION]...
   --servers A,B,...    only these servers
   --measures A,B,...   only these measures: burst, stream, pipeline, bulk, idle
   --against PATH       compare two builds of echo-reactor, this one and PATH, in 20 paired rounds
+  --watched            compare echo-reactor that one reader watches with itself unwatched, in 20 paired rounds
   --report             measure nothing; make tables and plot of the results that are there
   --reactor PATH       the program of echo-reactor (default target/release/echo-reactor)
   --peers DIR          the peers that were built (default target/bench)
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     pub(crate) measures: Vec<Measure>,
     /// The other build of echo-reactor.
     pub(crate) against: Option<PathBuf>,
+    /// Compare the server with itself.
+    pub(crate) watched: bool,
     pub(crate) reactor: PathBuf,
     pub(crate) peers: PathBuf,
 }
@@ -53,12 +56,14 @@ impl Arguments {
             servers: Vec::new(),
             measures: Vec::new(),
             against: None,
+            watched: false,
             reactor: "target/release/echo-reactor".into(),
             peers: "target/bench".into(),
         };
         while let Some(word) = parser.next()? {
             match word {
                 Long("quick") => arguments.quick = true,
+                Long("watched") => arguments.watched = true,
                 Long("report") => arguments.report = true,
                 Long("servers") => arguments.servers = parser.value()?.parse_with(servers)?,
                 Long("measures") => arguments.measures = parser.value()?.parse_with(measures)?,

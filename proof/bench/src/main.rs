@@ -53,9 +53,11 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
+    let reactor = &arguments.reactor;
     let done = match &arguments.against {
         _ if arguments.report => report_again(),
-        Some(against) => compare(&arguments, against),
+        Some(against) => compare(&arguments, peers::builds(reactor, against)),
+        None if arguments.watched => compare(&arguments, peers::watched(reactor)),
         None => measure(&arguments),
     };
     done.unwrap_or_else(|error| {
@@ -84,11 +86,11 @@ fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
     Ok(exit_code)
 }
 
-fn compare(arguments: &Arguments, against: &Path) -> io::Result<ExitCode> {
-    let peers = peers::builds(&arguments.reactor, against);
-    let (mut runner, steps) = prepare(arguments, peers, plan::pairs(), &mut Vec::new())?;
+fn compare(arguments: &Arguments, pair: Vec<Peer>) -> io::Result<ExitCode> {
+    let names = [pair[0].name, pair[1].name];
+    let (mut runner, steps) = prepare(arguments, pair, plan::pairs(), &mut Vec::new())?;
     let figures = runner.measure(&steps)?;
-    println!("{}", compare::ratios(&figures));
+    println!("{}", compare::ratios(&figures, names));
     Ok(runner.exit_code())
 }
 
@@ -136,7 +138,10 @@ fn choose(arguments: &Arguments, notes: &mut Vec<String>) -> io::Result<Vec<Peer
 fn show(results: &Results, is_whole: bool) -> io::Result<()> {
     let directory = Path::new(if is_whole { WHOLE } else { PART });
     fs::create_dir_all(directory)?;
-    results.write(&directory.join("results.tsv"))?;
+    let file = directory.join("results.tsv");
+    results.write(&file)?;
+    // The file has rounded figures. The tables are to be those that can be made of it.
+    let results = &Results::read(&file)?;
     plot::draw(results, &directory.join("cpu-per-message.svg"))?;
     if is_whole {
         report::write_documents(results)?;

@@ -1,5 +1,6 @@
 //! The servers that are measured: what each is and how it is started.
 
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,8 @@ use echo_harness::server::Setup;
 pub(crate) const REACTOR: &str = "echo-reactor";
 /// Another build of it, to compare with.
 pub(crate) const AGAINST: &str = "against";
+/// The server with a reader at its status port.
+pub(crate) const WATCHED: &str = "watched";
 /// The floor: C with as few system calls as Linux allows.
 pub(crate) const FLOOR: &str = "c-epoll";
 /// The floor of a server that closes connections and loses no reply.
@@ -44,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) only: Option<Mode>,
     /// How many idle connections it can hold.
     pub(crate) idle_max: usize,
+    /// Whether somebody watches it meanwhile.
+    pub(crate) is_watched: bool,
     program: PathBuf,
     start: Start,
 }
@@ -67,10 +72,7 @@ pub(crate) fn python(built: &Path) -> PathBuf {
 /// All servers, in the order in which the tables show them. `built` has the peers that were built.
 pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let python = python(built);
-    let peer = |name, program: &Path, start| {
-        let program = program.to_path_buf();
-        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
-    };
+    let peer = |name, program: &Path, start| Peer::new(name, program, start);
     let reactor = |name| peer(name, reactor, Start::Reactor);
     let program = |name, file, word| peer(name, &built.join(file), Start::Program { word });
     let script = |name, script, word| peer(name, &python, Start::Script { script, word });
@@ -97,16 +99,31 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     ]
 }
 
+/// Two builds of the server.
 pub(crate) fn builds(reactor: &Path, against: &Path) -> Vec<Peer> {
-    let build = |name, program: &Path| {
-        let program = program.to_path_buf();
-        let start = Start::Reactor;
-        Peer { name, logs: false, only: None, idle_max: usize::MAX, program, start }
-    };
+    let build = |name, program| Peer::new(name, program, Start::Reactor);
     vec![build(REACTOR, reactor), build(AGAINST, against)]
 }
 
+/// The server with somebody who watches, and without.
+pub(crate) fn watched(reactor: &Path) -> Vec<Peer> {
+    let peer = |name| Peer::new(name, reactor, Start::Reactor);
+    vec![Peer { is_watched: true, ..peer(WATCHED) }, peer(REACTOR)]
+}
+
 impl Peer {
+    fn new(name: &'static str, program: &Path, start: Start) -> Peer {
+        Peer {
+            name,
+            logs: false,
+            only: None,
+            idle_max: usize::MAX,
+            is_watched: false,
+            program: program.to_path_buf(),
+            start,
+        }
+    }
+
     /// Why it can't be measured here, if so.
     pub(crate) fn missing(&self) -> Option<String> {
         let program = self.program.display();
@@ -120,10 +137,16 @@ impl Peer {
         (!works).then(|| format!("`{program} -c '{import}'` fails"))
     }
 
-    /// The command that starts it on `127.0.0.1:port`.
-    pub(crate) fn command(&self, port: u16, mode: Mode, limits: Limits) -> Command {
+    /// The command that starts it on `127.0.0.1:port`, with a status port if it has one to have.
+    pub(crate) fn command(
+        &self,
+        port: u16,
+        status: Option<SocketAddrV4>,
+        mode: Mode,
+        limits: Limits,
+    ) -> Command {
         let mut command = match &self.start {
-            Start::Reactor => return self.reactor(port, mode, limits),
+            Start::Reactor => return self.reactor(port, status, mode, limits),
             Start::Program { .. } => Command::new(&self.program),
             Start::Script { script, .. } => {
                 let mut command = Command::new(&self.program);
@@ -143,14 +166,25 @@ impl Peer {
         command
     }
 
-    fn reactor(&self, port: u16, mode: Mode, limits: Limits) -> Command {
+    fn reactor(
+        &self,
+        port: u16,
+        status: Option<SocketAddrV4>,
+        mode: Mode,
+        limits: Limits,
+    ) -> Command {
         // 0 is no limit.
         let (framing, messages) = match mode {
             Mode::Lines => ("line", 0),
             Mode::Oneshot => ("line", 1),
             Mode::Bytes => ("stream", 0),
         };
-        Setup::of(&self.program)
+        let setup = Setup::of(&self.program);
+        let setup = match status {
+            Some(address) => setup.set("status", address),
+            None => setup,
+        };
+        setup
             .set("port", port)
             .set("listen_backlog", limits.backlog)
             .set("connections_max", limits.connections)

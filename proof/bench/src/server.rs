@@ -1,6 +1,6 @@
 //! A server under test as a process.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
@@ -35,7 +35,12 @@ impl Server {
         processors: Processors,
     ) -> io::Result<Server> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?);
-        let mut command = peer.command(address.port(), mode, limits);
+        let status = if peer.is_watched {
+            Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?))
+        } else {
+            None
+        };
+        let mut command = peer.command(address.port(), status, mode, limits);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(if peer.logs { Stdio::piped() } else { Stdio::inherit() });
         let mut child = processors.start_on_server(|| OwnedChild::spawn(&mut command))?;
@@ -44,6 +49,9 @@ impl Server {
             Some(status) => Err(io::Error::other(format!("it ended at once: {status}"))),
             None => Ok(TcpStream::connect(address).ok()),
         })?;
+        if let Some(status) = status {
+            watch(status)?;
+        }
         let server = Server { address, child, log };
         server.rest()?;
         Ok(server)
@@ -89,6 +97,16 @@ impl Server {
         self.child.kill();
         self.log.take().and_then(|log| log.join().ok())
     }
+}
+
+/// Reads each frame as it comes, until the server has ended.
+fn watch(status: SocketAddrV4) -> io::Result<()> {
+    let mut watcher = TcpStream::connect(status)?;
+    watcher.write_all(b"watch\n")?;
+    let mut first = [0];
+    watcher.read_exact(&mut first)?;
+    thread::spawn(move || io::copy(&mut watcher, &mut io::sink()));
+    Ok(())
 }
 
 /// Reads a log as fast as it comes: a reader that stalls would stall the server.
