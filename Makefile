@@ -60,13 +60,16 @@ stack-down: ## Stop and remove the stack
 
 ##@ Learn
 
+# The first build takes a minute and shows what it does. Later ones have nothing to say.
+quiet_rebuild = $(if $(wildcard target/release/echo-guide),--quiet)
+
 lesson: build ## Play the scene of a chapter of docs/guide.md with a real server: make lesson N=3
-	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@cargo build --release --locked $(quiet_rebuild) --package echo-guide --target-dir target
 	@$(if $(filter 7,$(N)),$(MAKE) -s -C proof/bench/peers threads blocking OUT="$(CURDIR)/target/bench")
 	@target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
 
 break: cargo ## Break the server in one of five ways, in a copy, and see what notices: make break N=1
-	@cargo build --release --locked --quiet --package echo-guide --target-dir target
+	@cargo build --release --locked $(quiet_rebuild) --package echo-guide --target-dir target
 	@target/release/echo-guide break "$$N"
 
 check-exercise: ## Test any image's server as exercise 3, 4 or 5 demands: make check-exercise N=4 IMAGE=my-server
@@ -130,8 +133,8 @@ deny: cargo ## Check licences, sources and known faults of all packages (needs c
 bench-setup: ## Install what the benchmark compares with (Debian; needs root)
 	@sh proof/bench/setup.sh
 
-bench: cargo ## Measure the server beside its peers (QUICK=1), another build (AGAINST=path), or itself watched (WATCHED=1)
-	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)") $(if $(WATCHED),--watched)
+bench: cargo ## Measure the server beside its peers (QUICK=1), another build (AGAINST=path), or itself (WATCHED=1, JSON=1)
+	@sh proof/bench/run.sh $(if $(QUICK),--quick) $(if $(AGAINST),--against "$(AGAINST)") $(if $(WATCHED),--watched) $(if $(JSON),--json)
 
 bench-swarm: build ## Measure one, two and three replicas on a Swarm of this machine (needs root and dockerd)
 	@cargo run --quiet --locked --package echo-swarm

@@ -28,9 +28,15 @@ check_arguments() {
     esac
 }
 
+# Ctrl-C reaches the docker that takes something away too, and it may end before the engine has done it.
 clean_up() {
+    wait_until 20 is_taken_away || true
+}
+
+is_taken_away() {
     docker rm --force "$subject" "$netcat" >/dev/null 2>&1 || true
     docker network rm "$net" >/dev/null 2>&1 || true
+    ! docker network inspect "$net" >/dev/null 2>&1
 }
 
 make_stage() {

@@ -89,7 +89,7 @@ check_stack_config() {
         run_with_config "$program" --network none "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
         ! grep -q '^  drain_delay: 0s' "$scratch/output" ||
-            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that'
+            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that, 5s on busy machines too'
     done
     ECHO_CONFIG_NAME=$stack-$(cksum <"$ECHO_CONFIG" | tr ' ' -)
     export ECHO_CONFIG_NAME
@@ -112,8 +112,12 @@ remove_stack_throwaways() {
     done
 }
 
+# What Swarm does even if this command is interrupted.
+goes_on=
+
 clean_up() {
     [ "$1" -eq 0 ] || remove_stack_throwaways
+    [ -z "$goes_on" ] || [ "$1" -le 128 ] || printf '%s\n' "Interrupted: $goes_on goes on by itself; make stack-status shows it" >&2
 }
 
 # IPVS makes one address of many. What another machine's kernel has cannot be seen from here: there it is taken for granted.

@@ -17,9 +17,10 @@ const format = (() => {
     return number < 9.95 && number % 1 !== 0 ? number.toFixed(1) : grouped.format(number);
   }
 
+  /** A share. A sleep may have begun before the second that it is a part of: so there may be more than all. */
   function percent(part) {
     if (part === null || Number.isNaN(part)) return '–';
-    const hundredths = part * 100;
+    const hundredths = Math.min(part, 1) * 100;
     if (hundredths > 0 && hundredths < 1) return '<1 %';
     if (hundredths > 99 && hundredths < 100) return '>99 %';
     return `${Math.round(hundredths)} %`;

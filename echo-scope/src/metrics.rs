@@ -230,7 +230,8 @@ impl Numbers<'_> {
         let help = "Part of the last second in which the loop slept";
         self.gauge("asleep_ratio", help, None, |frame| {
             let measured = frame.last_second.as_ref().filter(|measured| measured.us > 0)?;
-            Some(number(measured.asleep_us) / number(measured.us))
+            // A sleep may have begun before the second.
+            Some(number(measured.asleep_us.min(measured.us)) / number(measured.us))
         });
         for (name, help, of) in [
             ("turn_median", "Half of the turns of the last second were as short", 0),

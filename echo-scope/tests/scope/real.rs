@@ -14,9 +14,13 @@ use echo_harness::ports::free_port;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 
+use crate::browser::Look;
 use crate::page::{
     WIDE, assert_no_complaint, save, show, wait_until_all_move, wait_until_followed,
 };
+
+/// As wide as a document shows its pictures.
+const IN_A_DOCUMENT: Look = Look { width: 1280, height: 1000, is_dark: false };
 
 /// A real server with a status port.
 struct Real {
@@ -104,6 +108,26 @@ fn a_real_server_under_load_is_seen() {
     browser.until_text("#states .words", "0 connections are open");
     assert_no_complaint(&browser);
     real.server.terminate().assert_left_with(0);
+}
+
+/// The pictures of `docs/guide.md`: `SCREENSHOTS=docs/guide` saves them.
+#[test]
+fn a_crowd_and_a_drain_behind_it_are_seen() {
+    let real = Real::start();
+    let Some((browser, _scope)) = show(&real.status, IN_A_DOCUMENT) else { return };
+    browser.until_text("#who", "serving 127.0.0.1:");
+    let crowds: Vec<_> = (0..5).map(|_| Clients::of(real.server.port)).collect();
+    let _stuck: Vec<_> = (0..4).map(|_| StuckPeer::connect(&real.server)).collect();
+    browser.until_text("#notes", "4 connections wait for room to send");
+    wait_until_all_move(&browser);
+    save(&browser, "page-under-load");
+    drop(crowds);
+    real.server.signal(Signal::TERM);
+    browser.until_text("#drain ol", "4 connections owe a reply");
+    let clock = r"/[12]\.\d s/.test(document.querySelector('#drain svg').textContent)";
+    browser.until("a clock that has gone for more than a second", clock);
+    save(&browser, "page-in-a-drain");
+    assert_no_complaint(&browser);
 }
 
 #[test]

@@ -18,6 +18,7 @@ Usage: echo-bench [OPTION]...
   --measures A,B,...   only these measures: burst, stream, pipeline, bulk, idle
   --against PATH       compare two builds of echo-reactor, this one and PATH, in 20 paired rounds
   --watched            compare echo-reactor that one reader watches with itself unwatched, in 20 paired rounds
+  --json               compare echo-reactor that logs JSON with itself that logs text, in 20 paired rounds
   --report             measure nothing; make tables and plot of the results that are there
   --reactor PATH       the program of echo-reactor (default target/release/echo-reactor)
   --peers DIR          the peers that were built (default target/bench)
@@ -39,8 +40,9 @@ pub(crate) struct Arguments {
     pub(crate) measures: Vec<Measure>,
     /// The other build of echo-reactor.
     pub(crate) against: Option<PathBuf>,
-    /// Compare the server with itself.
+    /// Compare the server with itself: watched, or with another form of its log.
     pub(crate) watched: bool,
+    pub(crate) json: bool,
     pub(crate) reactor: PathBuf,
     pub(crate) peers: PathBuf,
 }
@@ -57,6 +59,7 @@ impl Arguments {
             measures: Vec::new(),
             against: None,
             watched: false,
+            json: false,
             reactor: "target/release/echo-reactor".into(),
             peers: "target/bench".into(),
         };
@@ -64,6 +67,7 @@ impl Arguments {
             match word {
                 Long("quick") => arguments.quick = true,
                 Long("watched") => arguments.watched = true,
+                Long("json") => arguments.json = true,
                 Long("report") => arguments.report = true,
                 Long("servers") => arguments.servers = parser.value()?.parse_with(servers)?,
                 Long("measures") => arguments.measures = parser.value()?.parse_with(measures)?,

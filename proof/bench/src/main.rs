@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         _ if arguments.report => report_again(),
         Some(against) => compare(&arguments, peers::builds(reactor, against)),
         None if arguments.watched => compare(&arguments, peers::watched(reactor)),
+        None if arguments.json => compare(&arguments, peers::formats(reactor)),
         None => measure(&arguments),
     };
     done.unwrap_or_else(|error| {

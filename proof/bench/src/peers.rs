@@ -12,6 +12,9 @@ pub(crate) const REACTOR: &str = "echo-reactor";
 pub(crate) const AGAINST: &str = "against";
 /// The server with a reader at its status port.
 pub(crate) const WATCHED: &str = "watched";
+/// The server whose log is JSON, and the one whose log is text.
+pub(crate) const JSON: &str = "json";
+pub(crate) const TEXT: &str = "text";
 /// The floor: C with as few system calls as Linux allows.
 pub(crate) const FLOOR: &str = "c-epoll";
 /// The floor of a server that closes connections and loses no reply.
@@ -43,6 +46,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Whether it writes a log, which has to be read.
     pub(crate) logs: bool,
+    /// The log's form, where it is the reactor's.
+    log_format: &'static str,
     /// The only mode in which it is measured; all modes if `None`.
     pub(crate) only: Option<Mode>,
     /// How many idle connections it can hold.
@@ -111,11 +116,21 @@ pub(crate) fn watched(reactor: &Path) -> Vec<Peer> {
     vec![Peer { is_watched: true, ..peer(WATCHED) }, peer(REACTOR)]
 }
 
+/// The server with its log in either form. Each message has its own connection, so that all lines are about that.
+pub(crate) fn formats(reactor: &Path) -> Vec<Peer> {
+    let peer = |name| {
+        let peer = Peer::new(name, reactor, Start::Reactor);
+        Peer { logs: true, log_format: name, only: Some(Mode::Oneshot), ..peer }
+    };
+    vec![peer(JSON), peer(TEXT)]
+}
+
 impl Peer {
     fn new(name: &'static str, program: &Path, start: Start) -> Peer {
         Peer {
             name,
             logs: false,
+            log_format: TEXT,
             only: None,
             idle_max: usize::MAX,
             is_watched: false,
@@ -194,6 +209,7 @@ impl Peer {
             .set("idle_timeout", "1h")
             .set("message_timeout", "1h")
             .log_level(if self.logs { "info" } else { "off" })
+            .log_format(self.log_format)
             .command()
     }
 }

@@ -36,7 +36,7 @@ done
 for network in $(docker network ls --quiet --filter "name=^$prefix"); do
     try 10 docker network rm "$network" || echo "error: the network $network stays" >&2
 done
-for program in echo-reactor echo-client echo-first-solution; do
+for program in echo-reactor echo-client echo-scope echo-first-solution; do
     docker image rm "$program:${prefix}latest" >/dev/null 2>&1 || true
 done
 rm -rf "$@"

@@ -1,9 +1,10 @@
 //! What learners do with containers: `make check-exercise` on a first solution, on ours, and on other servers; and
 //! the crowd of the guide's sixth chapter.
 
+use std::fs;
 use std::process::Stdio;
 
-use echo_containers::{Output, Shared, command, wait_until};
+use echo_containers::{Output, Shared, checkout, command, wait_until};
 use echo_harness::child::OwnedChild;
 use echo_harness::log_lines::LogLines;
 
@@ -14,6 +15,19 @@ fn results(output: &Output, exercise: u32) -> Vec<String> {
     let start = format!("exercise: {exercise} | case: ");
     let lines = output.text.lines().filter_map(|line| line.strip_prefix(&start));
     lines.map(|line| line.replace(" | result:", "")).collect()
+}
+
+/// Panics unless the output has all that `docs/exercises.md` shows of this exercise.
+fn assert_shows_what_the_document_has(output: &Output, exercise: u32) {
+    let document = fs::read_to_string(checkout().join("docs/exercises.md")).expect("a document");
+    let end = format!("action: check_exercise_{exercise} | result: fail\n");
+    let blocks = document.split("```text\n").filter_map(|rest| rest.split("```").next());
+    let shown: Vec<&str> = blocks.filter(|block| block.ends_with(&end)).collect();
+    let [shown] = shown[..] else { panic!("{} runs of exercise {exercise}", shown.len()) };
+    assert!(
+        output.text.contains(shown.trim_end()),
+        "the document shows\n{shown}\nand not\n{output}"
+    );
 }
 
 #[test]
@@ -29,6 +43,7 @@ fn a_first_solution_fails_where_it_should_and_is_told_why() {
     let mut expected: Vec<_> = passes.iter().map(|case| format!("{case} success")).collect();
     expected.extend(["line_of_4_kib fail".to_owned(), "parallel_20 success".to_owned()]);
     assert_eq!(results(&netcat, 3), expected, "{netcat}");
+    assert_shows_what_the_document_has(&netcat, 3);
     netcat
         .says("  sent:     4096 bytes: xxx*")
         .says("  received: * bytes: *")
@@ -42,6 +57,7 @@ fn a_first_solution_fails_where_it_should_and_is_told_why() {
         "sigterm_beside_half_a_message fail",
     ];
     assert_eq!(results(&sigterm, 4), expected, "{sigterm}");
+    assert_shows_what_the_document_has(&sigterm, 4);
     sigterm
         .says("  it was still running one second after SIGTERM, *(exit code 137): the first process of a container ignores *")
         .says("  SIGTERM has no effect, as in the first case")
@@ -56,6 +72,7 @@ fn a_first_solution_fails_where_it_should_and_is_told_why() {
         "a_client_afterwards success",
     ];
     assert_eq!(results(&parallel, 5), expected, "{parallel}");
+    assert_shows_what_the_document_has(&parallel, 5);
     parallel
         .says("  no reply within 5 s while another client is connected and says nothing*")
         .says("  0 of 10 clients got their reply *");

@@ -50,6 +50,9 @@ fn ask(copy: &Copy, witness: &Witness) -> io::Result<String> {
         format!("{name}={value} ")
     });
     println!("$ {assignment}{}", shown(&cargo, name));
+    if !copy.target.exists() {
+        eprintln!("(The first time this builds the copy, for some minutes.)");
+    }
     cargo.args(["--", "--exact", name]).current_dir(&copy.root);
     cargo.env("CARGO_TARGET_DIR", &copy.target).env("RUST_BACKTRACE", "0");
     // Nobody looks for a line of this build in a debugger.

@@ -17,6 +17,8 @@ export LC_ALL=C
 
 mkdir -p "$1"
 folder=$(cd "$1" && pwd -P)
+# An engine that is killed leaves files for a moment behind.
+export TMPDIR="$folder"
 nodes=$2
 # Networks and control groups have names for the whole machine.
 tag=echo$$

@@ -15,8 +15,9 @@ use rustix::process::Pid;
 use crate::engines::{Engines, NODES};
 
 /// The clients send a message every 20 ms, until they are stopped.
+/// The delay is longer than a busy machine takes to tell all its engines that an address has left the name.
 const CONFIG: &str = "\
-server: {drain_delay: 2s}
+server: {drain_delay: 5s}
 client: {loop_period: 20ms, loop_lapse: 365d}
 ";
 
@@ -60,7 +61,8 @@ impl Stack {
         stack
     }
 
-    /// Brings it to three replicas, on nodes that all work, and twelve clients, all of them on the manager.
+    /// Brings it to three replicas, on whichever nodes, while all nodes work; and to twelve clients, all of them on the
+    /// manager.
     pub fn ready(&self) {
         if self.services().is_empty() {
             self.bring_up();
@@ -71,15 +73,26 @@ impl Stack {
             nodes.lines().filter(|node| *node == "Ready Active").count() == NODES
         };
         wait_until("all nodes at work", SOON, all_work);
-        if self.replicas().len() < REPLICAS || self.replica_count() != REPLICAS {
-            self.script("stack-scale", &["3"]).succeeded();
-            // Swarm spreads the replicas when it rolls them, and never moves one that runs.
-            self.script("stack-update", &[]).succeeded();
+        if self.replica_count() != REPLICAS {
+            self.script("stack-scale", &[&REPLICAS.to_string()]).succeeded();
         }
         wait_until("all clients answered", SOON, || {
             let accounts = self.accounts();
             accounts.len() == CLIENTS && accounts.iter().all(|account| account.answered > 0)
         });
+    }
+
+    /// A worker that has a replica of the server, and so no client.
+    pub fn worker_with_a_replica(&self) -> usize {
+        let worker = || {
+            let replicas = self.replicas();
+            (2..=NODES).find(|number| replicas.contains_key(&format!("node{number}")))
+        };
+        worker().unwrap_or_else(|| {
+            // Swarm never moves a replica that runs, but spreads those of an update.
+            self.script("stack-update", &[]).succeeded();
+            worker().unwrap_or_else(|| panic!("no replica on a worker: {:?}", self.replicas()))
+        })
     }
 
     /// Starts the stack where it is not, with all clients on the manager.
@@ -103,13 +116,13 @@ impl Stack {
 
     /// What a user does who has no registry.
     pub fn spread_stack_images(&self) {
-        let images = self.stack_images();
-        if images.is_empty() {
-            // They get their names here, and this fails: the workers have none.
-            self.script("stack-up", &[]).failed();
-            return self.spread_stack_images();
+        for program in ["echo-reactor", "echo-client"] {
+            let image = format!("{program}:{PREFIX}latest");
+            let format = "{{index .Config.Labels \"echo-reactor.sources\"}}";
+            let sources = self.engine(1, &["image", "inspect", "--format", format, &image]);
+            self.engine(1, &["tag", &image, &format!("{program}:{PREFIX}{sources}")]);
         }
-        self.spread(&images.iter().map(String::as_str).collect::<Vec<_>>());
+        self.spread(&self.stack_images().iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     /// The services of the stack.

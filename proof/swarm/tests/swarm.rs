@@ -27,13 +27,6 @@ fn assert_costs_nothing(stack: &Stack, change: impl FnOnce()) {
     assert_eq!((cost.tried_again, cost.refused), (0, 0), "{cost:?}");
 }
 
-/// A worker that has a replica of the server.
-fn worker_with_a_replica(stack: &Stack) -> usize {
-    let replicas = stack.replicas();
-    let worker = [2, 3].into_iter().find(|number| replicas.contains_key(&format!("node{number}")));
-    worker.unwrap_or_else(|| panic!("no replica on a worker: {replicas:?}"))
-}
-
 #[test]
 #[ignore = "needs root and dockerd: make test-swarm"]
 fn nodes_without_the_images_are_named_with_what_to_do() {
@@ -116,7 +109,7 @@ fn more_and_fewer_replicas_cost_the_clients_nothing() {
 fn a_node_that_is_drained_costs_the_clients_nothing() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
-    let node = format!("node{}", worker_with_a_replica(&stack));
+    let node = format!("node{}", stack.worker_with_a_replica());
     let available = |what| stack.engine(1, &["node", "update", "--availability", what, &node]);
     assert_costs_nothing(&stack, || {
         available("drain");
@@ -133,7 +126,7 @@ fn a_node_that_is_drained_costs_the_clients_nothing() {
 fn a_node_that_loses_its_power_is_replaced_within_a_minute() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
-    let number = worker_with_a_replica(&stack);
+    let number = stack.worker_with_a_replica();
     let node = format!("node{number}");
     let lost = cost_of(&stack, || {
         stack.world(&format!("kill {number}"));
@@ -152,7 +145,7 @@ fn a_node_that_loses_its_power_is_replaced_within_a_minute() {
 fn a_network_that_is_cut_for_ten_seconds_is_waited_for() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
-    let number = worker_with_a_replica(&stack);
+    let number = stack.worker_with_a_replica();
     let cost = cost_of(&stack, || {
         stack.world(&format!("cut {number}"));
         thread::sleep(Duration::from_secs(10));
