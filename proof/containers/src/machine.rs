@@ -100,9 +100,16 @@ pub fn run_as(commands: &[(&str, &str)], command: &mut Command) -> Output {
     for (name, text) in commands {
         directory.add_program(name, text);
     }
+    let is_set = |command: &Command, variable: &str| {
+        command.get_envs().any(|(name, value)| name == variable && value.is_some())
+    };
     // That of the checkout may be for its owner's eyes only.
-    if !command.get_envs().any(|(name, _)| name == "ECHO_CONFIG") {
+    if !is_set(command, "ECHO_CONFIG") {
         command.env("ECHO_CONFIG", directory.add_config("config.yaml"));
+    }
+    // Its user may know that this machine cannot pull.
+    if !is_set(command, "PULL_TIMEOUT") {
+        command.env_remove("PULL_TIMEOUT");
     }
     run(command.env("PATH", &directory.0))
 }
