@@ -15,13 +15,11 @@ test_with_cargo() {
     cargo test --workspace --locked --no-run
     sh docker/build.sh
     say 'The programs are tested beside the containers; the results come at the end'
-    sh docker/test-programs.sh >"$scratch/programs" 2>&1 &
-    beside=$!
+    beside sh docker/test-programs.sh >"$scratch/programs" 2>&1
     cargo test --locked --package echo-guide -- --ignored
     cargo test --locked --package echo-containers -- --ignored
     result=0
-    wait "$beside" || result=$?
-    beside=
+    join || result=$?
     cat "$scratch/programs"
     [ "$result" -eq 0 ] || fail 'a test of the programs has failed: the reason stands above'
 }
