@@ -89,7 +89,7 @@ docker-image: ## Build the images
 test: ## Test everything: format, lints, units, programs, scripts, containers (needs Rust or Docker)
 	@sh docker/test.sh
 
-test-programs: cargo ## Test all that needs no container: format, lints, units, programs, simulation
+test-programs: build ## Test all that needs no container: format, lints, units, programs, simulation, guide
 	@sh docker/test-programs.sh
 
 test-containers: build ## Test the demo, and in containers the environment and its faults

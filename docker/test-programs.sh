@@ -1,7 +1,8 @@
 #!/bin/sh
 # Usage: test-programs.sh
-# Tests all that needs no container: format, lints, units, the programs, the simulation, the length of a turn. STRICT=1
-# makes an error of each warning about format and lints; without it they stay warnings, because a newer Rust has new ones.
+# Tests all that needs no container: format, lints, units, the programs, the simulation, the length of a turn, and the
+# guide, whose commands need target/release. STRICT=1 makes an error of each warning about format and lints; without it
+# they stay warnings, because a newer Rust has new ones.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -30,3 +31,4 @@ check_format
 attend cargo test --workspace --locked
 attend cargo test --release --locked --package echo-reactor --test simulation --test turns
 check_lints
+attend cargo test --locked --package echo-guide -- --ignored

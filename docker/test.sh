@@ -16,7 +16,6 @@ test_with_cargo() {
     sh docker/build.sh
     say 'The programs are tested beside the containers; the results come at the end'
     beside sh docker/test-programs.sh >"$scratch/programs" 2>&1
-    cargo test --locked --package echo-guide -- --ignored
     cargo test --locked --package echo-containers -- --ignored
     result=0
     join || result=$?

@@ -17,17 +17,19 @@ fn results(output: &Output, exercise: u32) -> Vec<String> {
     lines.map(|line| line.replace(" | result:", "")).collect()
 }
 
-/// Panics unless the output has all that `docs/exercises.md` shows of this exercise.
+/// Panics unless the output has the results that `docs/exercises.md` shows of this exercise. What a netcat or
+/// an engine says of a failure is not always the same.
 fn assert_shows_what_the_document_has(output: &Output, exercise: u32) {
     let document = fs::read_to_string(checkout().join("docs/exercises.md")).expect("a document");
     let end = format!("action: check_exercise_{exercise} | result: fail\n");
     let blocks = document.split("```text\n").filter_map(|rest| rest.split("```").next());
     let shown: Vec<&str> = blocks.filter(|block| block.ends_with(&end)).collect();
     let [shown] = shown[..] else { panic!("{} runs of exercise {exercise}", shown.len()) };
-    assert!(
-        output.text.contains(shown.trim_end()),
-        "the document shows\n{shown}\nand not\n{output}"
-    );
+    let is_result = |line: &&str| line.starts_with("exercise: ") || line.starts_with("action: ");
+    let results = |text: &'_ str| -> Vec<String> {
+        text.lines().filter(is_result).map(str::to_owned).collect()
+    };
+    assert_eq!(results(&output.text), results(shown), "{output}");
 }
 
 #[test]
