@@ -19,16 +19,16 @@ check_lints() {
     if ! cargo clippy --version >/dev/null 2>&1; then
         skip 'no clippy: cargo clippy'
     elif [ -n "${STRICT-}" ]; then
-        attend cargo clippy --workspace --all-targets --locked -- -D warnings
+        cargo clippy --workspace --all-targets --locked -- -D warnings
     else
-        attend cargo clippy --workspace --all-targets --locked -- --cap-lints warn
+        cargo clippy --workspace --all-targets --locked -- --cap-lints warn
     fi
 }
 
 need_rust_on_linux
 cd "$root"
 check_format
-attend cargo test --workspace --locked
-attend cargo test --release --locked --package echo-reactor --test simulation --test turns
 check_lints
-attend cargo test --locked --package echo-guide -- --ignored
+cargo test --workspace --locked
+cargo test --release --locked --package echo-reactor --test simulation --test turns
+cargo test --locked --package echo-guide -- --ignored
