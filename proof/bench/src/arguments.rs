@@ -30,19 +30,32 @@ A quick or partial run leaves them in target/performance.
 Exit status: 0 all was measured, 1 something failed or was interrupted, 2 wrong usage.
 ";
 
+/// What a run does.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Print the help.
+    Help,
+    /// Measure all servers.
+    Whole,
+    /// The same, in less time.
+    Quick,
+    /// Make tables of the results that are there.
+    Report,
+    /// Compare with another build of echo-reactor.
+    Against(PathBuf),
+    /// Compare being watched with not being watched.
+    Watched,
+    /// Compare a log of JSON with one of text.
+    Json,
+}
+
 pub(crate) struct Arguments {
-    pub(crate) help: bool,
-    pub(crate) quick: bool,
-    pub(crate) report: bool,
+    /// The last one on the command line; [`Task::Whole`] if there is none.
+    pub(crate) task: Task,
     /// The names of the servers; all if there is none.
     pub(crate) servers: Vec<String>,
     /// What is measured; all if there is none.
     pub(crate) measures: Vec<Measure>,
-    /// The other build of echo-reactor.
-    pub(crate) against: Option<PathBuf>,
-    /// Compare the server with itself: watched, or with another form of its log.
-    pub(crate) watched: bool,
-    pub(crate) json: bool,
     pub(crate) reactor: PathBuf,
     pub(crate) peers: PathBuf,
 }
@@ -52,29 +65,24 @@ impl Arguments {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
         let mut parser = lexopt::Parser::from_args(words);
         let mut arguments = Arguments {
-            help: false,
-            quick: false,
-            report: false,
+            task: Task::Whole,
             servers: Vec::new(),
             measures: Vec::new(),
-            against: None,
-            watched: false,
-            json: false,
             reactor: "target/release/echo-reactor".into(),
             peers: "target/bench".into(),
         };
         while let Some(word) = parser.next()? {
             match word {
-                Long("quick") => arguments.quick = true,
-                Long("watched") => arguments.watched = true,
-                Long("json") => arguments.json = true,
-                Long("report") => arguments.report = true,
+                Long("quick") => arguments.task = Task::Quick,
+                Long("watched") => arguments.task = Task::Watched,
+                Long("json") => arguments.task = Task::Json,
+                Long("report") => arguments.task = Task::Report,
                 Long("servers") => arguments.servers = parser.value()?.parse_with(servers)?,
                 Long("measures") => arguments.measures = parser.value()?.parse_with(measures)?,
-                Long("against") => arguments.against = Some(parser.value()?.into()),
+                Long("against") => arguments.task = Task::Against(parser.value()?.into()),
                 Long("reactor") => arguments.reactor = parser.value()?.into(),
                 Long("peers") => arguments.peers = parser.value()?.into(),
-                Long("help") => arguments.help = true,
+                Long("help") => arguments.task = Task::Help,
                 _ => return Err(word.unexpected()),
             }
         }
@@ -83,7 +91,7 @@ impl Arguments {
 
     /// Whether the documents show this run.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.quick && self.servers.is_empty() && self.measures.is_empty()
+        self.task == Task::Whole && self.servers.is_empty() && self.measures.is_empty()
     }
 }
 

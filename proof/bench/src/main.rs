@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use echo_harness::ports::Sources;
 use echo_harness::{child, interrupt};
 
-use arguments::{Arguments, HELP};
+use arguments::{Arguments, HELP, Task};
 use peers::Peer;
 use plan::Step;
 use processors::Processors;
@@ -49,17 +49,18 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if arguments.help {
-        print!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
     let reactor = &arguments.reactor;
-    let done = match &arguments.against {
-        _ if arguments.report => report_again(),
-        Some(against) => compare(&arguments, peers::builds(reactor, against)),
-        None if arguments.watched => compare(&arguments, peers::watched(reactor)),
-        None if arguments.json => compare(&arguments, peers::formats(reactor)),
-        None => measure(&arguments),
+    let done = match &arguments.task {
+        Task::Help => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Task::Report => report_again(),
+        Task::Whole => measure(&arguments, plan::whole()),
+        Task::Quick => measure(&arguments, plan::quick()),
+        Task::Against(against) => compare(&arguments, peers::builds(reactor, against)),
+        Task::Watched => compare(&arguments, peers::watched(reactor)),
+        Task::Json => compare(&arguments, peers::formats(reactor)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("echo-bench: {error}");
@@ -73,10 +74,9 @@ fn report_again() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(arguments: &Arguments) -> io::Result<ExitCode> {
+fn measure(arguments: &Arguments, steps: Vec<Step>) -> io::Result<ExitCode> {
     let mut notes = Vec::new();
     let peers = choose(arguments, &mut notes)?;
-    let steps = if arguments.quick { plan::quick() } else { plan::whole() };
     let (mut runner, steps) = prepare(arguments, peers, steps, &mut notes)?;
     let facts = machine::facts(&arguments.reactor, &peers::python(&arguments.peers));
     let figures = runner.measure(&steps)?;
