@@ -10,7 +10,7 @@ use std::{env, fmt};
 
 use echo_harness::child::OwnedChild;
 use echo_harness::wait::{PATIENCE, Patience};
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
 /// Enough to build the images on a small machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -67,6 +67,8 @@ pub(crate) fn try_run(
 ) -> io::Result<Output> {
     // A file and not a pipe: if this process is killed, a script can still take away what it made.
     let mut output = File::from(memfd_create("output", MemfdFlags::CLOEXEC)?);
+    // Processes and threads write into it at once. The offset of such a file has no lock.
+    fcntl_setfl(&output, OFlags::APPEND)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     let mut child = OwnedChild::spawn(command)?;
     started(child.pid().as_raw_nonzero().get());

@@ -345,7 +345,6 @@ fn without_an_engine_these_tests_are_skipped_and_say_so() {
     let mut tests = command(env::current_exe().unwrap());
     let tests = tests.arg("--ignored").env("PATH", "/nowhere").env("ECHO_SKIPPED", list.path());
     let output = run(tests).succeeded();
-    // Two tests at once may print into one line.
     let skipped = output.text.matches("skipped: no Docker engine answers (").count();
     assert_eq!(list.content(), "no Docker engine answers\n".repeat(skipped));
     output.says(&format!("test result: ok. {skipped} passed; 0 failed; *"));
