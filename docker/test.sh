@@ -10,7 +10,7 @@ ECHO_SKIPPED=$scratch/skipped
 export ECHO_SKIPPED
 
 test_with_cargo() {
-    # Its commands need target/release.
+    # The guide's commands need target/release.
     sh docker/build.sh
     sh docker/test-programs.sh
     cargo test --locked --package echo-containers -- --ignored

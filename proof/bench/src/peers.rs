@@ -41,6 +41,14 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
 }
 
+/// Where a server listens on 127.0.0.1.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) service: u16,
+    /// Where it can be watched, if somebody watches.
+    pub(crate) status: Option<SocketAddrV4>,
+}
+
 /// A server under test.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -77,10 +85,9 @@ pub(crate) fn python(built: &Path) -> PathBuf {
 /// All servers, in the order in which the tables show them. `built` has the peers that were built.
 pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
     let python = python(built);
-    let peer = |name, program: &Path, start| Peer::new(name, program, start);
-    let reactor = |name| peer(name, reactor, Start::Reactor);
-    let program = |name, file, word| peer(name, &built.join(file), Start::Program { word });
-    let script = |name, script, word| peer(name, &python, Start::Script { script, word });
+    let reactor = |name| Peer::new(name, reactor, Start::Reactor);
+    let program = |name, file, word| Peer::new(name, &built.join(file), Start::Program { word });
+    let script = |name, script, word| Peer::new(name, &python, Start::Script { script, word });
     let oneshot = |peer| Peer { only: Some(Mode::Oneshot), ..peer };
     let logging = |peer| Peer { logs: true, ..oneshot(peer) };
     let bytes = |peer| Peer { only: Some(Mode::Bytes), ..peer };
@@ -152,16 +159,10 @@ impl Peer {
         (!works).then(|| format!("`{program} -c '{import}'` fails"))
     }
 
-    /// The command that starts it on `127.0.0.1:port`, with a status port if it has one to have.
-    pub(crate) fn command(
-        &self,
-        port: u16,
-        status: Option<SocketAddrV4>,
-        mode: Mode,
-        limits: Limits,
-    ) -> Command {
+    /// The command that starts it on these ports.
+    pub(crate) fn command(&self, ports: Ports, mode: Mode, limits: Limits) -> Command {
         let mut command = match &self.start {
-            Start::Reactor => return self.reactor(port, status, mode, limits),
+            Start::Reactor => return self.reactor(ports, mode, limits),
             Start::Program { .. } => Command::new(&self.program),
             Start::Script { script, .. } => {
                 let mut command = Command::new(&self.program);
@@ -174,20 +175,14 @@ impl Peer {
             Mode::Oneshot => "oneshot",
             Mode::Bytes => "bytes",
         };
-        command.args([&port.to_string(), behaviour, &limits.backlog.to_string()]);
+        command.args([&ports.service.to_string(), behaviour, &limits.backlog.to_string()]);
         if let Start::Program { word } | Start::Script { word, .. } = self.start {
             command.args(word);
         }
         command
     }
 
-    fn reactor(
-        &self,
-        port: u16,
-        status: Option<SocketAddrV4>,
-        mode: Mode,
-        limits: Limits,
-    ) -> Command {
+    fn reactor(&self, ports: Ports, mode: Mode, limits: Limits) -> Command {
         // 0 is no limit.
         let (framing, messages) = match mode {
             Mode::Lines => ("line", 0),
@@ -195,12 +190,12 @@ impl Peer {
             Mode::Bytes => ("stream", 0),
         };
         let setup = Setup::of(&self.program);
-        let setup = match status {
+        let setup = match ports.status {
             Some(address) => setup.set("status", address),
             None => setup,
         };
         setup
-            .set("port", port)
+            .set("port", ports.service)
             .set("listen_backlog", limits.backlog)
             .set("connections_max", limits.connections)
             .set("framing", framing)

@@ -12,7 +12,7 @@ use echo_harness::proc;
 use echo_harness::wait::{Patience, try_until};
 use rustix::process::{Pid, Signal};
 
-use crate::peers::{Limits, Mode, Peer};
+use crate::peers::{Limits, Mode, Peer, Ports};
 use crate::processors::Processors;
 
 /// A look at a process takes some microseconds, and rounds are to be short.
@@ -40,7 +40,7 @@ impl Server {
         } else {
             None
         };
-        let mut command = peer.command(address.port(), status, mode, limits);
+        let mut command = peer.command(Ports { service: address.port(), status }, mode, limits);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(if peer.logs { Stdio::piped() } else { Stdio::inherit() });
         let mut child = processors.start_on_server(|| OwnedChild::spawn(&mut command))?;
