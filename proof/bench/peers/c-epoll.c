@@ -1,10 +1,11 @@
 /*
  * The floor: an echo server on epoll that makes as few system calls as Linux allows.
  *
- *     c-epoll PORT lines|oneshot|bytes BACKLOG [close|more|shutdown]
+ *     c-epoll PORT lines|oneshot|bytes BACKLOG [close|more|shutdown|fair]
  *
  * lines: echo every line until the peer leaves. oneshot: echo one line, then close. bytes: echo every
- * byte. The last argument says how a oneshot connection ends:
+ * byte. With `fair` a visit ends after four reads, as one of echo-reactor does in bulk; without it a
+ * visit goes on for as long as the peer sends. Else the last argument says how a oneshot connection ends:
  *     close     write, close: the reply and the FIN are two segments
  *     more      send(MSG_MORE), close: one segment carries both
  *     shutdown  send(MSG_MORE), shutdown, close: one segment, sent before the close can reset it
@@ -17,6 +18,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -31,11 +33,14 @@ enum { MESSAGE_BYTES_MAX = 16384, READ_BYTES = 65536, EVENTS_PER_TURN = 1024 };
 
 enum behaviour { LINES, ONESHOT, BYTES };
 enum closing { CLOSE, MORE, SHUTDOWN };
-enum fate { KEEP, DROP };
+enum fate { KEEP, AGAIN, DROP };
 
 /* `kept` is what a turn could not finish: from `kept_at` on `owed` bytes to be written, then the
- * start of a line. */
+ * start of a line. Whoever `waits` is in the queue for a visit. */
 struct connection {
+    struct connection *next;
+    bool waits;
+    bool peer_closed;
     int fd;
     size_t kept_at;
     size_t kept_bytes;
@@ -45,7 +50,10 @@ struct connection {
 
 static enum behaviour behaviour;
 static enum closing closing;
+static int reads_per_visit = INT_MAX;
 static int epoll_fd;
+static struct connection *first_waiting;
+static struct connection **last_waiting = &first_waiting;
 static unsigned long lines;
 static char shared[READ_BYTES];
 
@@ -101,11 +109,14 @@ static ssize_t reply(struct connection *c, const char *bytes, size_t owed)
     return sent;
 }
 
-/* Reads and answers until the socket has nothing more. A short read means that all is read, unless a
- * FIN came with the data: no other event tells of the FIN, so `peer_closed` demands a read up to it. */
-static enum fate serve(struct connection *c, bool peer_closed)
+/* Reads and answers until the socket has nothing more, or the visit is over. A short read means that all
+ * is read, unless a FIN came with the data: no other event tells of the FIN, so `peer_closed` demands a
+ * read up to it. */
+static enum fate serve(struct connection *c)
 {
-    for (;;) {
+    for (int reads = 0;; reads++) {
+        if (reads == reads_per_visit)
+            return AGAIN;
         if (c->owed > 0) {
             ssize_t sent = reply(c, c->kept + c->kept_at, c->owed);
             if (sent < 0)
@@ -134,8 +145,47 @@ static enum fate serve(struct connection *c, bool peer_closed)
             return DROP;
         if (c->kept != NULL || (size_t)sent < count)
             keep(c, shared + sent, count - (size_t)sent);
-        if ((size_t)received < room && !peer_closed)
+        if ((size_t)received < room && !c->peer_closed)
             return KEEP;
+    }
+}
+
+static void wait_for_visit(struct connection *c)
+{
+    if (c->waits)
+        return;
+    c->waits = true;
+    c->next = NULL;
+    *last_waiting = c;
+    last_waiting = &c->next;
+}
+
+static void visit(struct connection *c)
+{
+    switch (serve(c)) {
+    case KEEP:
+        return;
+    case AGAIN:
+        wait_for_visit(c);
+        return;
+    case DROP:
+        close(c->fd);
+        free(c->kept);
+        free(c);
+    }
+}
+
+/* Visits those that wait now. Who waits again has its visit in the next turn, behind the others. */
+static void visit_waiting(void)
+{
+    struct connection *c = first_waiting;
+    first_waiting = NULL;
+    last_waiting = &first_waiting;
+    while (c != NULL) {
+        struct connection *next = c->next;
+        c->waits = false;
+        visit(c);
+        c = next;
     }
 }
 
@@ -144,7 +194,8 @@ static void begin(int fd)
 {
     struct connection first = {.fd = fd};
     struct connection *c;
-    if (serve(&first, false) == DROP) {
+    enum fate fate = serve(&first);
+    if (fate == DROP) {
         free(first.kept);
         close(fd);
         return;
@@ -155,6 +206,8 @@ static void begin(int fd)
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         die("epoll_ctl");
+    if (fate == AGAIN)
+        wait_for_visit(c);
 }
 
 static void accept_all(int listener)
@@ -197,32 +250,34 @@ static void run(int listener)
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event) < 0)
         die("epoll_ctl");
     for (;;) {
-        int ready = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, -1);
+        int ready = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, first_waiting == NULL ? -1 : 0);
         if (ready < 0 && errno != EINTR)
             die("epoll_wait");
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
             if (c == NULL) {
                 accept_all(listener);
-            } else if (serve(c, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == DROP) {
-                close(c->fd);
-                free(c->kept);
-                free(c);
+            } else {
+                c->peer_closed |= (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+                wait_for_visit(c);
             }
         }
+        visit_waiting();
     }
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: %s PORT lines|oneshot|bytes BACKLOG [close|more|shutdown]\n", argv[0]);
+        fprintf(stderr, "usage: %s PORT lines|oneshot|bytes BACKLOG [close|more|shutdown|fair]\n", argv[0]);
         return 2;
     }
     const char *end = argc > 4 ? argv[4] : "close";
     behaviour = strcmp(argv[2], "oneshot") == 0 ? ONESHOT
               : strcmp(argv[2], "bytes") == 0   ? BYTES
                                                 : LINES;
+    if (strcmp(end, "fair") == 0)
+        reads_per_visit = 4;
     closing = strcmp(end, "more") == 0 ? MORE : strcmp(end, "shutdown") == 0 ? SHUTDOWN : CLOSE;
     if ((epoll_fd = epoll_create1(0)) < 0)
         die("epoll_create1");

@@ -19,6 +19,8 @@ pub(crate) const TEXT: &str = "text";
 pub(crate) const FLOOR: &str = "c-epoll";
 /// The floor of a server that closes connections and loses no reply.
 pub(crate) const FAIR_FLOOR: &str = "c-epoll-shutdown";
+/// The floor in bulk of a server whose visits are bounded, so that no peer waits long for another.
+pub(crate) const FAIR_FLOOR_IN_BULK: &str = "c-epoll-fair";
 
 /// The kernel gives a process 65,530 mappings by default (`vm.max_map_count`), and a thread takes four.
 const THREADS_MAX: usize = 16_000;
@@ -99,6 +101,7 @@ pub(crate) fn all(reactor: &Path, built: &Path) -> Vec<Peer> {
         program(FLOOR, "c-epoll", None),
         oneshot(program("c-epoll-more", "c-epoll", Some("more"))),
         oneshot(program(FAIR_FLOOR, "c-epoll", Some("shutdown"))),
+        bytes(program(FAIR_FLOOR_IN_BULK, "c-epoll", Some("fair"))),
         bytes(program("c-splice", "c-splice", None)),
         program("tokio", "tokio-echo", None),
         program("libuv", "libuv-echo", None),

@@ -8,7 +8,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::peers::{FAIR_FLOOR, FLOOR, REACTOR};
+use crate::peers::{FAIR_FLOOR, FAIR_FLOOR_IN_BULK, FLOOR, REACTOR};
 use crate::plan::Measure;
 use crate::results::{Results, Summary};
 
@@ -120,7 +120,7 @@ fn font(size: i32) -> TextStyle<'static> {
 fn colour(server: &str) -> RGBColor {
     match server {
         REACTOR => RGBColor(200, 30, 45),
-        FLOOR | FAIR_FLOOR => RGBColor(60, 60, 60),
+        FLOOR | FAIR_FLOOR | FAIR_FLOOR_IN_BULK => RGBColor(60, 60, 60),
         _ => RGBColor(150, 165, 185),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::peers::{FAIR_FLOOR, FLOOR};
+use crate::peers::{FAIR_FLOOR, FAIR_FLOOR_IN_BULK, FLOOR};
 use crate::plan::Measure;
 use crate::results::{Calls, Results};
 
@@ -174,7 +174,7 @@ fn in_short(results: &Results) -> String {
 fn title(server: &str) -> String {
     match server {
         FLOOR => format!("{server} (floor)"),
-        FAIR_FLOOR => format!("{server} (fair floor)"),
+        FAIR_FLOOR | FAIR_FLOOR_IN_BULK => format!("{server} (fair floor)"),
         _ => server.to_string(),
     }
 }
