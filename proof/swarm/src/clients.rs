@@ -1,6 +1,11 @@
 //! The clients' account: they number their messages, accept only the right reply, and log each.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::stack::Stack;
 
@@ -17,6 +22,14 @@ pub struct Account {
     pub refused: u64,
 }
 
+/// A client's log, read as far as it has been written. To have an engine tell all of it each time would keep this
+/// machine from its work.
+pub(crate) struct Reader {
+    log: LogFile,
+    pid: String,
+    account: Account,
+}
+
 impl Stack {
     /// The account of each client. Panics unless every message of every client, from its first to its
     /// last, was answered once and rightly.
@@ -24,28 +37,33 @@ impl Stack {
         let format = "{{.ID}}";
         let name = format!("name=^{}\\.", self.named("client"));
         let list = ["ps", "--no-trunc", "--filter", &name, "--format", format];
-        let containers = self.engine(1, &list);
-        let mut accounts: Vec<Account> = containers.lines().map(|id| self.account(id)).collect();
-        accounts.sort_by(|one, other| one.container.cmp(&other.container));
-        accounts
+        let mut containers: Vec<String> =
+            self.engine(1, &list).lines().map(str::to_owned).collect();
+        containers.sort();
+        let mut readers = self.readers.borrow_mut();
+        let account = |container: &String| {
+            let reader = readers.entry(container.clone()).or_insert_with(|| self.reader(container));
+            reader.read_on();
+            reader.account.clone()
+        };
+        containers.iter().map(account).collect()
     }
 
-    fn account(&self, container: &str) -> Account {
-        let log = self.engine(1, &["logs", container]);
-        let mut answered = 0;
-        for line in log.lines().filter(|line| line.contains("Message from server: ")) {
-            answered += 1;
-            let (_, reply) = line.split_once("Message from server: ").expect("a reply");
-            let end = format!("Message number {answered} sent");
-            assert!(reply.ends_with(&end), "no answer, or two: {end:?} was expected\n{line}");
-        }
-        for mistake in ["Wrong reply", " given up", " ERROR "] {
-            assert!(!log.contains(mistake), "{mistake} in\n{log}");
-        }
-        let tried_again = log.lines().filter(|line| line.contains(" not answered by ")).count();
-        let pid = self.engine(1, &["inspect", "--format", "{{.State.Pid}}", container]);
-        let refused = failed_attempts(&pid);
-        Account { container: container.to_owned(), answered, tried_again, refused }
+    fn reader(&self, container: &str) -> Reader {
+        let format = "{{.State.Pid}} {{.LogPath}}";
+        let told = self.engine(1, &["inspect", "--format", format, container]);
+        let (pid, log) = told.split_once(' ').expect("a process and a file");
+        let account =
+            Account { container: container.to_owned(), answered: 0, tried_again: 0, refused: 0 };
+        Reader { log: LogFile::open(log.into()), pid: pid.to_owned(), account }
+    }
+}
+
+impl Reader {
+    fn read_on(&mut self) {
+        let account = &mut self.account;
+        self.log.read_on(|line| account.take(line));
+        account.refused = failed_attempts(&self.pid);
     }
 }
 
@@ -60,6 +78,18 @@ fn failed_attempts(pid: &str) -> u64 {
 }
 
 impl Account {
+    fn take(&mut self, line: &str) {
+        if let Some((_, reply)) = line.split_once("Message from server: ") {
+            self.answered += 1;
+            let end = format!("Message number {} sent", self.answered);
+            assert!(reply.ends_with(&end), "no answer, or two: {end:?} was expected\n{line}");
+        }
+        for mistake in ["Wrong reply", " given up", " ERROR "] {
+            assert!(!line.contains(mistake), "{mistake} in\n{line}");
+        }
+        self.tried_again += usize::from(line.contains(" not answered by "));
+    }
+
     /// What has happened between two looks at the same clients. Panics if one of them has ended
     /// meanwhile, or if one has got no answer at all.
     pub fn since(before: &[Account], now: &[Account]) -> Account {
@@ -76,4 +106,49 @@ impl Account {
         }
         sum
     }
+}
+
+/// A file in which an engine keeps the lines of a container, each in an object of JSON. The engine may begin a new file
+/// under the same name.
+struct LogFile {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// The beginning of a line that was not complete yet.
+    partial: String,
+}
+
+impl LogFile {
+    fn open(path: PathBuf) -> LogFile {
+        let file = open(&path);
+        LogFile { path, file, partial: String::new() }
+    }
+
+    /// Shows `seen` all lines that have come since.
+    fn read_on(&mut self, mut seen: impl FnMut(&str)) {
+        loop {
+            self.read_to_the_end(&mut seen);
+            let inode = |metadata: fs::Metadata| metadata.ino();
+            let present = fs::metadata(&self.path).map(inode).expect("the container is there");
+            if present == self.file.get_ref().metadata().map(inode).expect("it is open") {
+                return;
+            }
+            // Nothing is written to the old file any more, but something may have been since.
+            self.read_to_the_end(&mut seen);
+            self.file = open(&self.path);
+        }
+    }
+
+    fn read_to_the_end(&mut self, seen: &mut impl FnMut(&str)) {
+        while self.file.read_line(&mut self.partial).expect("a file of lines") > 0 {
+            if self.partial.ends_with('\n') {
+                let object: Value = serde_json::from_str(&self.partial).expect("an object");
+                seen(object["log"].as_str().expect("a line").trim_end());
+                self.partial.clear();
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> BufReader<File> {
+    BufReader::new(File::open(path).expect("the engine keeps the lines in a file"))
 }

@@ -12,6 +12,7 @@ use echo_containers::{Output, command, run, script};
 use echo_harness::wait::{Patience, try_until};
 use rustix::process::Pid;
 
+use crate::clients::Reader;
 use crate::engines::{Engines, NODES};
 
 /// The clients send a message every 20 ms, until they are stopped.
@@ -35,6 +36,8 @@ const PREFIX: &str = "swarm-";
 pub struct Stack {
     engines: RefCell<Engines>,
     config: PathBuf,
+    /// The clients' logs, by the container's id.
+    pub(crate) readers: RefCell<BTreeMap<String, Reader>>,
 }
 
 /// Waits until `condition` holds, for at most `limit`.
@@ -56,7 +59,7 @@ impl Stack {
         let engines = Engines::start();
         let config = engines.folder().join("config.yaml");
         fs::write(&config, config_yaml).expect("a file of our own");
-        let stack = Stack { engines: RefCell::new(engines), config };
+        let stack = Stack { engines: RefCell::new(engines), config, readers: RefCell::default() };
         stack.script("build-images", &[]).succeeded();
         stack
     }
@@ -99,30 +102,22 @@ impl Stack {
     pub fn bring_up(&self) {
         self.spread_stack_images();
         self.script("stack-up", &["3", &CLIENTS.to_string()]).succeeded();
-        let update = ["service", "update", "--quiet", "--constraint-add", "node.hostname==node1"];
+        let update = ["service", "update", "--detach", "--constraint-add", "node.hostname==node1"];
         self.engine(1, &[&update[..], &["--no-resolve-image", &self.named("client")]].concat());
     }
 
-    /// The images as "stack-up" names them, by their sources.
-    pub fn stack_images(&self) -> Vec<String> {
-        let format = "{{.Repository}}:{{.Tag}}";
-        let images = self.engine(1, &["image", "ls", "--format", format]);
-        let is_ours = |image: &&str| {
-            let tag = image.split_once(&format!(":{PREFIX}")).map(|(_, tag)| tag);
-            tag.is_some_and(|tag| tag.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        images.lines().filter(is_ours).map(str::to_owned).collect()
-    }
-
-    /// What a user does who has no registry.
-    pub fn spread_stack_images(&self) {
-        for program in ["echo-reactor", "echo-client"] {
+    /// What a user does who has no registry: brings the images to all nodes, as "stack-up" names them, by their
+    /// sources.
+    fn spread_stack_images(&self) {
+        let images = ["echo-reactor", "echo-client"].map(|program| {
             let image = format!("{program}:{PREFIX}latest");
             let format = "{{index .Config.Labels \"echo-reactor.sources\"}}";
             let sources = self.engine(1, &["image", "inspect", "--format", format, &image]);
-            self.engine(1, &["tag", &image, &format!("{program}:{PREFIX}{sources}")]);
-        }
-        self.spread(&self.stack_images().iter().map(String::as_str).collect::<Vec<_>>());
+            let named = format!("{program}:{PREFIX}{sources}");
+            self.engine(1, &["tag", &image, &named]);
+            named
+        });
+        self.spread(&images.each_ref().map(String::as_str));
     }
 
     /// The services of the stack.
@@ -139,6 +134,11 @@ impl Stack {
     /// Runs `docker/NAME.sh` on the manager.
     pub fn script(&self, name: &str, arguments: &[&str]) -> Output {
         run(self.on(1, &mut script(name, arguments)))
+    }
+
+    /// The same for another stack, whose images are on the manager alone.
+    pub fn script_for_another(&self, name: &str) -> Output {
+        run(self.on(1, &mut script(name, &[])).env("ECHO_PREFIX", "another-"))
     }
 
     fn on<'a>(&self, node: usize, command: &'a mut Command) -> &'a mut Command {

@@ -31,30 +31,31 @@ fn assert_costs_nothing(stack: &Stack, change: impl FnOnce()) {
 #[ignore = "needs root and dockerd: make test-swarm"]
 fn nodes_without_the_images_are_named_with_what_to_do() {
     let Some(stack) = STACK.take() else { return };
-    stack.script("stack-down", &[]).succeeded();
-    for image in stack.stack_images() {
-        for node in [2, 3] {
-            stack.engine(node, &["image", "rm", "--force", &image]);
-        }
-    }
-    let output = stack.script("stack-up", &[]).failed();
+    let output = stack.script_for_another("stack-up").failed();
     output.says("error: no image on node*ECHO_REGISTRY=HOST/NAME make stack-up*docker save *");
-    stack.script("stack-down", &[]).succeeded();
+    stack.script_for_another("stack-down").succeeded();
 }
 
 #[test]
 #[ignore = "needs root and dockerd: make test-swarm"]
-fn a_rolling_update_costs_the_clients_nothing() {
+fn a_rolling_update_costs_nothing_and_the_page_follows_it() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
-    for _ in 0..2 {
+    let output = stack.script("stack-watch", &[]).succeeded();
+    output.says("The page is on http://127.0.0.1:8080/ *");
+    let page = format!("{}-page", stack.name());
+    let watched = || stack.engine(1, &["logs", &page]).matches("Watching ").count();
+    wait_until("all replicas watched", SOON, || watched() == REPLICAS);
+    for update in 1..=2 {
         assert_costs_nothing(&stack, || {
             let output = stack.script("stack-update", &[]).succeeded();
             let output =
                 output.says("The clients have tried 0 messages again, and 0 had no right*");
             output.says("All 3 replicas are new");
         });
+        wait_until("the new ones watched too", SOON, || watched() == (1 + update) * REPLICAS);
     }
+    stack.engine(1, &["rm", "--force", &page]);
 }
 
 fn assert_is_rolled_back(stack: &Stack, image: &str) {
@@ -174,22 +175,7 @@ fn the_status_names_nodes_states_and_what_was_answered() {
 
 #[test]
 #[ignore = "needs root and dockerd: make test-swarm"]
-fn the_page_shows_all_replicas_and_those_that_replace_them() {
-    let Some(stack) = STACK.take() else { return };
-    stack.ready();
-    let output = stack.script("stack-watch", &[]).succeeded();
-    output.says("The page is on http://127.0.0.1:8080/ *");
-    let page = format!("{}-page", stack.name());
-    let watched = || stack.engine(1, &["logs", &page]).matches("Watching ").count();
-    wait_until("all replicas watched", SOON, || watched() == REPLICAS);
-    stack.script("stack-update", &[]).succeeded();
-    wait_until("the new ones watched too", SOON, || watched() == 2 * REPLICAS);
-    stack.engine(1, &["rm", "--force", &page]);
-}
-
-#[test]
-#[ignore = "needs root and dockerd: make test-swarm"]
-fn the_end_leaves_nothing_on_any_node() {
+fn what_is_taken_down_leaves_nothing_on_any_node() {
     let Some(stack) = STACK.take() else { return };
     stack.ready();
     let since = stack.engine(1, &["info", "--format", "{{.SystemTime}}"]);
