@@ -112,12 +112,12 @@ remove_stack_throwaways() {
     done
 }
 
-# What Swarm does even if this command is interrupted.
-goes_on=
+# What is true if this command is interrupted.
+if_interrupted=
 
 clean_up() {
     [ "$1" -eq 0 ] || remove_stack_throwaways
-    [ -z "$goes_on" ] || [ "$1" -le 128 ] || printf '%s\n' "Interrupted: $goes_on goes on by itself; make stack-status shows it" >&2
+    [ -z "$if_interrupted" ] || [ "$1" -le 128 ] || printf '%s\n' "Interrupted: $if_interrupted" >&2
 }
 
 # IPVS makes one address of many. What another machine's kernel has cannot be seen from here: there it is taken for granted.
