@@ -7,12 +7,12 @@
 //! of JSON shows these instead, with an address as `ip:port`. `docs/log.md` lists them all.
 
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use echo_common::repr::{AddressRepr, Escaped, printable};
 use echo_common::setting::duration_text;
+use echo_common::tell_unless_logged;
 use log::{Level, debug, error, info, log_enabled, warn};
 use signal_hook::low_level::signal_name;
 
@@ -134,12 +134,9 @@ pub fn abandoned(client: &ClientId, signal: i32) {
     );
 }
 
-/// What ends the program with a failure has to be seen, whatever the log level.
+/// The last line of a client that fails.
 fn tell_where_the_log_is_off(text: &str) {
-    if !log_enabled!(Level::Error) {
-        // Nobody may read it.
-        let _ = writeln!(io::stderr(), "{}: {text}", env!("CARGO_PKG_NAME"));
-    }
+    tell_unless_logged(log_enabled!(Level::Error), env!("CARGO_PKG_NAME"), text);
 }
 
 fn name(signal: i32) -> &'static str {

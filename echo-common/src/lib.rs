@@ -40,4 +40,4 @@ pub mod settings;
 mod start;
 mod text;
 
-pub use start::{USAGE_ERROR, fail, read_arguments, read_settings, start};
+pub use start::{USAGE_ERROR, fail, read_arguments, read_settings, start, tell_unless_logged};

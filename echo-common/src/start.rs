@@ -102,7 +102,18 @@ pub fn fail(program: &Program, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Unlike `eprintln!` it does not panic when nobody reads stderr any more.
+/// What ends a program with a failure has to be seen: where its log has not said it, stderr does.
+pub fn tell_unless_logged(is_logged: bool, program: &str, line: &str) {
+    if !is_logged {
+        say(program, line);
+    }
+}
+
 fn complain(program: &Program, line: &str) {
-    let _ = writeln!(io::stderr(), "{}: {line}", program.name);
+    say(program.name, line);
+}
+
+/// Unlike `eprintln!` it does not panic when nobody reads stderr any more.
+fn say(program: &str, line: &str) {
+    let _ = writeln!(io::stderr(), "{program}: {line}");
 }

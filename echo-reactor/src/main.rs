@@ -1,15 +1,14 @@
 //! Settings, logger, listener, reactor, exit code; everything else is in the library.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::panic;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use echo_common::arguments::{Arguments, Program};
-use echo_common::fail;
 use echo_common::logger::{self, Target};
 use echo_common::settings::Settings;
+use echo_common::{fail, tell_unless_logged};
 use echo_reactor::config::{Config, Service};
 use echo_reactor::descriptors;
 use echo_reactor::linux::Linux;
@@ -93,14 +92,14 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
     descriptors::make_room(service.connections_max);
     let address = match linux.listen(config.address(), config.listen_backlog) {
         Ok(address) => address,
-        Err(error) => return cannot_start(log_events::cannot_listen(config.address(), &error)),
+        Err(error) => return cannot_start(&log_events::cannot_listen(config.address(), &error)),
     };
     log_events::listening(address);
     if let Some(status) = config.status() {
         match linux.listen_for_watchers(status) {
             Ok(address) => log_events::listening_for_watchers(address),
             Err(error) => {
-                return cannot_start(log_events::cannot_listen_for_watchers(status, &error));
+                return cannot_start(&log_events::cannot_listen_for_watchers(status, &error));
             }
         }
     }
@@ -111,11 +110,9 @@ fn serve(mut linux: Linux, settings: &Settings<Config>) -> ExitCode {
 }
 
 /// The log has told the reason. Where it is off, stderr tells it all the same.
-fn cannot_start(reason: String) -> ExitCode {
-    if log_events::errors_are_logged() {
-        return ExitCode::FAILURE;
-    }
-    fail(&PROGRAM, &*Box::<dyn Error>::from(reason))
+fn cannot_start(reason: &str) -> ExitCode {
+    tell_unless_logged(log_events::errors_are_logged(), PROGRAM.name, reason);
+    ExitCode::FAILURE
 }
 
 /// Who the server is, for those who watch it.

@@ -3,10 +3,11 @@
 //! Beside its text, a line has its event, which is the function's name, and the event's fields. A log
 //! of JSON shows these instead. `docs/log.md` lists them all.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use echo_common::repr::printable;
+use echo_common::tell_unless_logged;
 use echo_status::Server;
 use log::{Level, error, info, log_enabled, warn};
 use signal_hook::low_level::signal_name;
@@ -43,10 +44,7 @@ pub fn cannot_listen(address: SocketAddr, cause: &io::Error) {
     };
     let text = format!("Cannot listen on {address}: {cause}; {remedy}");
     error!(event = "cannot_listen", address:%, error:% = cause, remedy; "{text}");
-    if !log_enabled!(Level::Error) {
-        // Nobody may read it.
-        let _ = writeln!(io::stderr(), "{}: {text}", env!("CARGO_PKG_NAME"));
-    }
+    tell_unless_logged(log_enabled!(Level::Error), env!("CARGO_PKG_NAME"), &text);
 }
 
 /// A server tells of itself.
