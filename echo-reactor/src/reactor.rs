@@ -480,20 +480,17 @@ impl<K: Kernel> Reactor<K> {
     fn obey_signals(&mut self) {
         let mut requests = Vec::new();
         self.kernel.requests(|request| requests.push(request));
-        let has_requests = !requests.is_empty();
         for request in requests {
             match request {
                 Request::Leave(signal) => self.obey_leave(signal),
                 Request::Report => self.report(),
             }
+            self.lap(Lap::Signals);
         }
         if let Phase::Leaving(delay) = self.phase
             && delay.ends() <= self.now
         {
             self.begin_drain(delay.signal());
-        }
-        if has_requests {
-            self.lap(Lap::Signals);
         }
     }
 
