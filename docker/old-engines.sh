@@ -10,8 +10,11 @@ services_at_once=20
 start_services() {
     # An "up --no-start" that is ended stops all services with docker-compose 1, also those that ran before. Nothing runs
     # yet where the network is missing, which "create" does not make.
-    network_exists || quietly compose up --no-build --no-start --no-recreate server || return 1
-    quietly compose create --no-build --no-recreate "$@" || return 1
+    if network_exists; then
+        quietly compose create --no-build --no-recreate "$@"
+    else
+        quietly compose up --no-build --no-start --no-recreate "$@"
+    fi || return 1
     for service in "$@"; do
         quietly attend docker start "$ECHO_PREFIX$service" || return 1
     done
