@@ -76,7 +76,7 @@ fn check<S: Section>(
         Err(code) => return code,
     };
     for note in &settings.notes {
-        complain(program, note);
+        complain(program.name, note);
     }
     match settings.to_yaml() {
         Ok(yaml) => print(&yaml),
@@ -92,28 +92,24 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn refuse(program: &Program, error: &dyn std::error::Error) -> ExitCode {
-    complain(program, &error.to_string());
+    complain(program.name, &error.to_string());
     ExitCode::from(USAGE_ERROR)
 }
 
 /// Says on stderr, in one line, why the program cannot go on. `main` has to return the code.
 pub fn fail(program: &Program, error: &dyn std::error::Error) -> ExitCode {
-    complain(program, &error.to_string());
+    complain(program.name, &error.to_string());
     ExitCode::FAILURE
 }
 
 /// What ends a program with a failure has to be seen: where its log has not said it, stderr does.
 pub fn tell_unless_logged(is_logged: bool, program: &str, line: &str) {
     if !is_logged {
-        say(program, line);
+        complain(program, line);
     }
 }
 
-fn complain(program: &Program, line: &str) {
-    say(program.name, line);
-}
-
 /// Unlike `eprintln!` it does not panic when nobody reads stderr any more.
-fn say(program: &str, line: &str) {
+fn complain(program: &str, line: &str) {
     let _ = writeln!(io::stderr(), "{program}: {line}");
 }
