@@ -44,7 +44,7 @@ if [ -z "$(leftovers)" ]; then
 fi
 note_tasks
 say "Stopping $(wc -l <"$scratch/ending" | tr -d ' ') replicas and clients"
-if_interrupted='a part of the stack is still there; make stack-down removes it'
+interrupted='a part of the stack is still there; make stack-down removes it'
 # The clients first: so none of them misses its server.
 quietly docker service scale --detach "$stack_client=0" || true
 wait_until 20 no_client || true

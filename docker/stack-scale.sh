@@ -18,7 +18,7 @@ scales=
 note_failures
 # shellcheck disable=SC2086 # One word for each service.
 quietly attend docker service scale --detach $scales || fail "the stack does not scale: $(reason)"
-if_interrupted='the change goes on by itself; make stack-status shows it'
+goes_on 'the change'
 await_stack
 await_departures
 tell_cost "$since"

@@ -17,7 +17,7 @@ note_failures
 # shellcheck disable=SC2046 # One option, or two words.
 quietly attend docker stack deploy --compose-file "$folder/stack.yaml" $(resolve_images '--resolve-image never') "$stack" ||
     fail "the stack was not deployed: $(reason)"
-if_interrupted='the deployment goes on by itself; make stack-status shows it'
+goes_on 'the deployment'
 await_stack
 [ "$ECHO_REPLICAS" -eq 0 ] || stack_exchange ||
     fail "the replicas are healthy, but the name \"server\" does not answer: $(reason); try ECHO_ENDPOINT=dnsrr make stack-up"

@@ -84,7 +84,7 @@ note_failures
 quietly attend docker service update --detach --force --image "$image" --stop-grace-period "$ECHO_STOP_GRACE" \
     $(exchange_config) $(resolve_images '--no-resolve-image') "$stack_server" ||
     fail "the update was refused: $(reason)"
-if_interrupted='the update goes on by itself; make stack-status shows it'
+goes_on 'the update'
 await_update
 tell_cost "$since"
 say "All $(wanted "$stack_server") replicas are new"

@@ -112,12 +112,17 @@ remove_stack_throwaways() {
     done
 }
 
-# What is true if this command is interrupted.
-if_interrupted=
+# What an interrupted command says of the stack.
+interrupted=
+
+# goes_on WHAT: what Swarm does from here on, even if this command is interrupted.
+goes_on() {
+    interrupted="$1 goes on by itself; make stack-status shows it"
+}
 
 clean_up() {
     [ "$1" -eq 0 ] || remove_stack_throwaways
-    [ -z "$if_interrupted" ] || [ "$1" -le 128 ] || printf '%s\n' "Interrupted: $if_interrupted" >&2
+    [ -z "$interrupted" ] || [ "$1" -le 128 ] || printf '%s\n' "Interrupted: $interrupted" >&2
 }
 
 # IPVS makes one address of many. What another machine's kernel has cannot be seen from here: there it is taken for granted.
