@@ -125,17 +125,19 @@ impl LogFile {
 
     /// Shows `seen` all lines that have come since.
     fn read_on(&mut self, mut seen: impl FnMut(&str)) {
-        loop {
-            self.read_to_the_end(&mut seen);
-            let inode = |metadata: fs::Metadata| metadata.ino();
-            let present = fs::metadata(&self.path).map(inode).expect("the container is there");
-            if present == self.file.get_ref().metadata().map(inode).expect("it is open") {
-                return;
-            }
+        self.read_to_the_end(&mut seen);
+        while self.has_a_successor() {
             // Nothing is written to the old file any more, but something may have been since.
             self.read_to_the_end(&mut seen);
             self.file = open(&self.path);
+            self.read_to_the_end(&mut seen);
         }
+    }
+
+    /// Whether the name is another file's. For a moment it may be nobody's.
+    fn has_a_successor(&self) -> bool {
+        let own = self.file.get_ref().metadata().expect("it is open").ino();
+        fs::metadata(&self.path).is_ok_and(|present| present.ino() != own)
     }
 
     fn read_to_the_end(&mut self, seen: &mut impl FnMut(&str)) {
@@ -151,4 +153,33 @@ impl LogFile {
 
 fn open(path: &Path) -> BufReader<File> {
     BufReader::new(File::open(path).expect("the engine keeps the lines in a file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use echo_harness::scratch::ScratchFile;
+
+    use super::{LogFile, fs};
+
+    #[test]
+    fn lines_in_parts_and_in_the_next_file_are_read_once_and_in_order() {
+        let first = ScratchFile::new("engine-log", "{\"log\":\"one\\n\"}\n{\"log\":");
+        let mut log = LogFile::open(first.path().into());
+        let mut seen = Vec::new();
+        let mut look = |log: &mut LogFile| log.read_on(|line| seen.push(line.to_owned()));
+        look(&mut log);
+        let mut file = fs::OpenOptions::new().append(true).open(first.path()).unwrap();
+        file.write_all(b"\"two\\n\"}\n").unwrap();
+        let old = format!("{}.1", first.path());
+        fs::rename(first.path(), &old).unwrap();
+        look(&mut log);
+        file.write_all(b"{\"log\":\"three\\n\"}\n").unwrap();
+        fs::write(first.path(), "{\"log\":\"four\\n\"}\n").unwrap();
+        look(&mut log);
+        look(&mut log);
+        fs::remove_file(old).unwrap();
+        assert_eq!(seen, ["one", "two", "three", "four"]);
+    }
 }
