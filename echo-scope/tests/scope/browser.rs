@@ -37,12 +37,7 @@ impl Browser {
         if !is_available(&["chromedriver", "--version"]) {
             return None;
         }
-        // A group of its own, so that it is ended together with its browser.
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = OwnedChild::spawn(&mut command).expect("it works");
-        let port = port_in(BufReader::new(driver.stdout().expect("a pipe")));
+        let (driver, port) = wait::until_some("a driver with a port", start_driver);
         let config = Agent::config_builder().http_status_as_error(false).build();
         let session = format!("http://127.0.0.1:{port}/session");
         let mut browser = Browser { driver, agent: config.into(), session };
@@ -166,11 +161,22 @@ impl Drop for Browser {
     }
 }
 
+/// Starts a driver. `None` if it ended without a port: it takes a free one of `::1`, and ends if another program
+/// has that one on 127.0.0.1.
+fn start_driver() -> Option<(OwnedChild, u16)> {
+    let mut command = Command::new("chromedriver");
+    // A group of its own, so that it is ended together with its browser.
+    command.arg("--port=0").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut driver = OwnedChild::spawn(&mut command).expect("it works");
+    let port = port_in(BufReader::new(driver.stdout().expect("a pipe")))?;
+    Some((driver, port))
+}
+
 /// The port that the driver says it has.
-fn port_in(output: impl BufRead) -> u16 {
+fn port_in(output: impl BufRead) -> Option<u16> {
     let mut lines = output.lines().map(|line| line.expect("text"));
-    let port = lines.find_map(|line| {
+    lines.find_map(|line| {
         line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-    });
-    port.expect("a port")
+    })
 }
