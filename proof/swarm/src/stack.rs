@@ -207,15 +207,31 @@ impl Stack {
 
     /// The processes of the server's replicas.
     pub fn server_processes(&self) -> Vec<Pid> {
+        let process = |(node, container): (usize, String)| {
+            let pid = self.engine(node, &["inspect", "--format", "{{.State.Pid}}", &container]);
+            pid.parse().ok().and_then(Pid::from_raw)
+        };
+        self.server_containers("running").into_iter().filter_map(process).collect()
+    }
+
+    /// What the replicas that have ended have said at last, and when.
+    pub fn last_lines(&self) -> String {
+        let lines = |(node, container): (usize, String)| {
+            let lines = self.engine(node, &["logs", "--timestamps", "--tail", "3", &container]);
+            format!("node{node} {container}\n{lines}\n")
+        };
+        self.server_containers("exited").into_iter().map(lines).collect()
+    }
+
+    /// The server's containers that are in this state, each with the number of its node.
+    fn server_containers(&self, status: &str) -> Vec<(usize, String)> {
         let service = format!("label=com.docker.swarm.service.name={}", self.named("server"));
-        let mut processes = Vec::new();
-        for node in 1..=NODES {
-            let containers = self.engine(node, &["ps", "--quiet", "--filter", &service]);
-            for container in containers.lines() {
-                let pid = self.engine(node, &["inspect", "--format", "{{.State.Pid}}", container]);
-                processes.extend(pid.parse().ok().and_then(Pid::from_raw));
-            }
-        }
-        processes
+        let status = format!("status={status}");
+        let list = ["ps", "--all", "--quiet", "--filter", &service, "--filter", &status];
+        let on = |node| {
+            let containers = self.engine(node, &list);
+            containers.lines().map(|id| (node, id.to_owned())).collect::<Vec<_>>()
+        };
+        (1..=NODES).flat_map(on).collect()
     }
 }
