@@ -214,11 +214,12 @@ impl Stack {
         self.server_containers("running").into_iter().filter_map(process).collect()
     }
 
-    /// What the replicas that have ended have said at last, and when.
+    /// What the replicas that have ended have said at last, and when, as far as their engines still know.
     pub fn last_lines(&self) -> String {
         let lines = |(node, container): (usize, String)| {
-            let lines = self.engine(node, &["logs", "--timestamps", "--tail", "3", &container]);
-            format!("node{node} {container}\n{lines}\n")
+            let logs = ["logs", "--timestamps", "--tail", "3", &container];
+            let told = run(self.on(node, command("docker").args(logs)));
+            format!("node{node} {container}\n{}\n", told.text)
         };
         self.server_containers("exited").into_iter().map(lines).collect()
     }
