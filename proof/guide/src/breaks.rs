@@ -99,8 +99,8 @@ has a state for this, `Full`, which the next close ends. It is the same when des
         witness: Witness {
             variable: None,
             tests: &["--test", "promises"],
-            name: "protocol::a_large_reply_with_input_behind_its_message",
-            says: "1048576 were expected",
+            name: "protocol::a_byte_behind_the_end_does_not_destroy_a_reply_on_its_way",
+            says: "12000 were expected",
         },
         story: "\
 The reply was sent, so the socket may be closed? `send` has only handed it to the kernel. If input is
