@@ -21,9 +21,8 @@ fn cost_of(stack: &Stack, change: impl FnOnce()) -> Account {
     Account::since(&before, &stack.accounts())
 }
 
-/// How often a change is tried. Two of 170 had connections refused, for less than half a second: an engine seems to have
-/// kept an address in the name until the container was gone, though it was to take it out seven seconds before. A mistake
-/// of ours would refuse some each time.
+/// How often a change is tried. Two of 170 had connections refused: an engine seems to have kept an address in the name
+/// until the container was gone, though it was to take it out seven seconds before.
 const TRIALS: usize = 3;
 
 /// The same for what must not cost them anything: no message in any trial, and no connection in one.
