@@ -8,8 +8,9 @@ use echo_swarm::{Account, CLIENTS, REPLICAS, SOON, Shared, Stack, wait_until};
 
 static STACK: Shared = Shared::new();
 
-/// Does something, and returns what it has cost the clients, who go on all the time.
+/// Does something to a stack that is complete, and returns what it has cost the clients, who go on all the time.
 fn cost_of(stack: &Stack, change: impl FnOnce()) -> Account {
+    stack.ready();
     let before = stack.accounts();
     change();
     let at_the_end = stack.accounts();
@@ -109,7 +110,6 @@ fn an_update_that_is_never_healthy_is_rolled_back() {
 #[ignore = "needs root and dockerd: make test-swarm"]
 fn more_and_fewer_replicas_cost_the_clients_nothing() {
     let Some(stack) = STACK.take() else { return };
-    stack.ready();
     assert_costs_nothing(&stack, || {
         for replicas in [6, 1] {
             stack.script("stack-scale", &[&replicas.to_string()]).succeeded();
@@ -123,7 +123,6 @@ fn more_and_fewer_replicas_cost_the_clients_nothing() {
 fn a_node_that_is_drained_costs_the_clients_nothing() {
     let Some(stack) = STACK.take() else { return };
     assert_costs_nothing(&stack, || {
-        stack.ready();
         let node = format!("node{}", stack.worker_with_a_replica());
         let available = |what| stack.engine(1, &["node", "update", "--availability", what, &node]);
         available("drain");
