@@ -93,7 +93,7 @@ test-programs: build ## Test all that needs no container: format, lints, units, 
 	@sh docker/test-programs.sh
 
 test-containers: build ## Test the demo, and in containers the environment and its faults
-	@cargo test --locked --package echo-containers -- --ignored
+	@sh docker/test-containers.sh
 
 test-guide: build ## Run every command of the guide that needs no Docker, and hold what it prints against the guide
 	@cargo test --locked --package echo-guide -- --ignored

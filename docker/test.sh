@@ -13,7 +13,7 @@ test_with_cargo() {
     # The guide's commands need target/release.
     sh docker/build.sh
     sh docker/test-programs.sh
-    cargo test --locked --package echo-containers -- --ignored
+    sh docker/test-containers.sh
 }
 
 # The checkout has the same path there as here, because tests look for files in it.
