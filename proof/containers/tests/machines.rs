@@ -269,11 +269,28 @@ fn systemd_knows_every_line_of_the_unit_in_the_readme() {
     assert_eq!(output.text, "");
 }
 
+fn is_a_clone() -> bool {
+    is_available(&["git", "-C", &checkout().display().to_string(), "rev-parse", "HEAD"])
+}
+
+/// A file that begins with its interpreter is to be run, any other is to be sourced.
+#[test]
+fn the_scripts_that_can_be_run_are_those_that_are_to_be_run() {
+    if !is_a_clone() {
+        return;
+    }
+    let list = ["ls-files", "--stage", "*.sh", ".ci/run"];
+    let files = run(command("git").args(list).current_dir(checkout())).succeeded();
+    for file in files.text.lines() {
+        let (numbers, name) = file.split_once('\t').expect("mode, object and stage, then the name");
+        let has_interpreter = read_to_string(checkout().join(name)).unwrap().starts_with("#!");
+        assert_eq!(numbers.starts_with("100755 "), has_interpreter, "{name}");
+    }
+}
+
 #[test]
 fn a_clone_with_other_line_ends_has_none_where_they_matter() {
-    let is_a_clone =
-        is_available(&["git", "-C", &checkout().display().to_string(), "rev-parse", "HEAD"]);
-    if !is_a_clone {
+    if !is_a_clone() {
         return;
     }
     let place = Directory::new();

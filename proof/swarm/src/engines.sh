@@ -1,4 +1,4 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Usage: engines.sh FOLDER N
 # A Swarm of N real engines on this machine, as long as its standard input is open: node1, the manager, to nodeN. Each
 # has a network of its own, its sockets in FOLDER/node1.sock and so on. "ready" on the output says that all have joined.
