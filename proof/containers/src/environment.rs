@@ -8,10 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 use std::{env, fs, thread};
 
 use echo_harness::child::OwnedChild;
+use echo_harness::fixture::Fixture;
+use echo_harness::skip;
 use echo_harness::wait::{PATIENCE, Patience, try_until};
 
 use crate::guardian::Guardian;
@@ -37,9 +40,17 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     assert!(seen.is_ok(), "{seen:?}");
 }
 
-impl Environment {
+impl Fixture for Environment {
+    fn is_possible() -> bool {
+        static ENGINE_ANSWERS: LazyLock<bool> = LazyLock::new(engine_answers);
+        if !*ENGINE_ANSWERS {
+            skip::say("no Docker engine answers", "");
+        }
+        *ENGINE_ANSWERS
+    }
+
     /// Builds the images; nothing runs yet.
-    pub(crate) fn new() -> Environment {
+    fn make() -> Environment {
         let tag = RandomState::new().hash_one(0) & 0xffff;
         let prefix = format!("t{}-{tag:04x}-", process::id());
         let directory = env::temp_dir().join(format!("{prefix}environment"));
@@ -54,7 +65,9 @@ impl Environment {
         }
         environment
     }
+}
 
+impl Environment {
     /// The first three parts of a free subnet's addresses. The engine chooses it: it overlaps none of the
     /// engine's other networks and no route of the host.
     fn free_subnet(&self) -> String {
@@ -255,6 +268,11 @@ impl Drop for Environment {
             }
         }
     }
+}
+
+fn engine_answers() -> bool {
+    let info = try_run(command("docker").arg("info"), Duration::from_secs(20), |_| ());
+    info.is_ok_and(|output| output.code == Some(0))
 }
 
 /// The names of the server and this number of clients.

@@ -12,9 +12,7 @@ mod environment;
 mod guardian;
 mod machine;
 mod run;
-mod shared;
 
 pub use environment::{Environment, wait_until, with_clients};
 pub use machine::{Directory, engine, run_as, run_with, script_beside};
 pub use run::{Output, checkout, command, is_like, run, script, script_of};
-pub use shared::{Shared, Turn};

@@ -4,14 +4,15 @@ use std::process::Stdio;
 use std::time::Duration;
 use std::{env, fs, io};
 
-use echo_containers::{Shared, checkout, command, is_like, run, wait_until, with_clients};
+use echo_containers::{Environment, checkout, command, is_like, run, wait_until, with_clients};
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
+use echo_harness::fixture::Shared;
 use echo_harness::log_lines::LogLines;
 use echo_harness::scratch::ScratchFile;
 use echo_harness::wait::{PATIENCE, Patience, try_until};
 
-static ENVIRONMENT: Shared = Shared::new();
+static ENVIRONMENT: Shared<Environment> = Shared::new();
 
 /// The clients outlive a test.
 const LONG: &str = "client: {loop_lapse: 10m}";

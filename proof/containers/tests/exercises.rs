@@ -4,11 +4,12 @@
 use std::fs;
 use std::process::Stdio;
 
-use echo_containers::{Output, Shared, checkout, command, wait_until};
+use echo_containers::{Environment, Output, checkout, command, wait_until};
 use echo_harness::child::OwnedChild;
+use echo_harness::fixture::Shared;
 use echo_harness::log_lines::LogLines;
 
-static ENVIRONMENT: Shared = Shared::new();
+static ENVIRONMENT: Shared<Environment> = Shared::new();
 
 /// The lines for machines: each case with its result.
 fn results(output: &Output, exercise: u32) -> Vec<String> {

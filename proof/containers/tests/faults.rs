@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-use echo_containers::{Environment, Shared, Turn, wait_until};
+use echo_containers::{Environment, wait_until};
+use echo_harness::fixture::{Shared, Turn};
 
-static ENVIRONMENT: Shared = Shared::new();
+static ENVIRONMENT: Shared<Environment> = Shared::new();
 
 const CLIENTS: [&str; 5] = ["client1", "client2", "client3", "client4", "client5"];
 
@@ -19,7 +20,7 @@ const ANSWER: &str = "* Message from server: *";
 const NO_ANSWER: &str = "* not answered by *";
 
 /// The environment of a test, with every client at work.
-struct Load(Turn);
+struct Load(Turn<Environment>);
 
 impl Deref for Load {
     type Target = Environment;

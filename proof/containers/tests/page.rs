@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use echo_containers::{Output, Shared, Turn, script, wait_until, with_clients};
+use echo_containers::{Environment, Output, script, wait_until, with_clients};
+use echo_harness::fixture::Shared;
 
-static ENVIRONMENT: Shared = Shared::new();
+static ENVIRONMENT: Shared<Environment> = Shared::new();
 
 /// The clients outlive a test.
 const LONG: &str = "client: {loop_lapse: 10m, loop_period: 100ms}";
@@ -38,7 +39,7 @@ fn up(port: u16) -> (usize, usize) {
 }
 
 /// The script, with a certain port.
-fn watch_at(environment: &Turn, port: u16) -> Output {
+fn watch_at(environment: &Environment, port: u16) -> Output {
     environment.run(script("watch", &[]).env("ECHO_PAGE_PORT", port.to_string()))
 }
 

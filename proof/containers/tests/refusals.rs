@@ -5,15 +5,16 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::{env, iter};
 
 use echo_containers::{
-    Output, Shared, checkout, command, script, script_of, wait_until, with_clients,
+    Environment, Output, checkout, command, script, script_of, wait_until, with_clients,
 };
 use echo_harness::command::is_available;
+use echo_harness::fixture::Shared;
 use echo_harness::log_lines::LogLines;
 use echo_harness::proc;
 use echo_harness::wait::PATIENCE;
 use rustix::process::{Signal, getpid, kill_process, kill_process_group};
 
-static ENVIRONMENT: Shared = Shared::new();
+static ENVIRONMENT: Shared<Environment> = Shared::new();
 
 /// The clients outlive a test.
 const LONG: &str = "client: {loop_lapse: 10m}";

@@ -13,6 +13,7 @@
 //! | [`log_lines`] | a log that grows: wait for a line, search the lines |
 //! | [`peer`], [`stuck_peer`] | one end of a connection, and one that does not read |
 //! | [`scratch`] | files of a test, pipes and terminals |
+//! | [`fixture`] | what takes long to make, for all tests of a program, one after the other |
 //! | [`skip`] | a test that this machine cannot run |
 //! | [`terminal`] | a terminal with somebody in front of it: what is seen, what is typed |
 //! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
@@ -35,6 +36,7 @@ pub const MEGABYTE: usize = 1024 * 1024;
 pub mod child;
 pub mod command;
 pub mod docs;
+pub mod fixture;
 pub mod house;
 pub mod interrupt;
 pub mod json_log;

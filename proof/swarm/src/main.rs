@@ -5,8 +5,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use echo_containers::wait_until;
+use echo_harness::fixture::Fixture;
 use echo_harness::proc::processor_time;
-use echo_swarm::{CLIENTS, SOON, Stack, can_start, wait_until};
+use echo_swarm::{CLIENTS, Stack};
 
 /// Each client sends its next message as soon as it has its reply. What each logs would cost more than
 /// that.
@@ -53,12 +55,12 @@ fn measure(stack: &Stack, replicas: usize) {
 }
 
 fn main() {
-    if !can_start() {
+    if !Stack::is_possible() {
         return;
     }
     let stack = Stack::with_config(CONFIG);
     stack.bring_up();
-    wait_until("all replicas", SOON, || stack.replica_count() == 3);
+    wait_until("all replicas", || stack.replica_count() == 3);
     println!(
         "| replicas | messages a second from {CLIENTS} clients | share of each | processor time of a message, µs |"
     );

@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
-use echo_containers::{Output, command, run, script};
-use echo_harness::wait::{Patience, try_until};
+use echo_containers::{Output, command, run, script, wait_until};
+use echo_harness::command::is_available;
+use echo_harness::fixture::Fixture;
 use rustix::process::Pid;
 
 use crate::clients::Reader;
@@ -26,9 +25,6 @@ client: {loop_period: 20ms, loop_lapse: 365d}
 pub const REPLICAS: usize = 3;
 pub const CLIENTS: usize = 12;
 
-/// Long enough for a node that is lost: Swarm notices that after some 15 s, and starts its replicas elsewhere.
-pub const SOON: Duration = Duration::from_secs(60);
-
 /// What comes before all names.
 const PREFIX: &str = "swarm-";
 
@@ -40,20 +36,25 @@ pub struct Stack {
     pub(crate) readers: RefCell<BTreeMap<String, Reader>>,
 }
 
-/// Waits until `condition` holds, for at most `limit`.
-#[track_caller]
-pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
-    let patience = Patience { limit, pause: Duration::from_millis(200) };
-    let seen = try_until(what, patience, || Ok::<_, io::Error>(condition().then_some(())));
-    assert!(seen.is_ok(), "{seen:?}");
+impl Fixture for Stack {
+    /// Whether this user may make networks and start engines in them.
+    fn is_possible() -> bool {
+        let needed: [&[&str]; 4] = [
+            &["dockerd", "--version"],
+            &["docker", "--version"],
+            &["unshare", "--net", "--mount", "--uts", "ip", "link", "set", "lo", "up"],
+            &["nsenter", "--version"],
+        ];
+        needed.iter().all(|command| is_available(command))
+    }
+
+    /// Starts the engines, and builds the images on the manager.
+    fn make() -> Stack {
+        Stack::with_config(CONFIG)
+    }
 }
 
 impl Stack {
-    /// Starts the engines, and builds the images on the manager.
-    pub(crate) fn new() -> Stack {
-        Stack::with_config(CONFIG)
-    }
-
     /// The same with another configuration.
     pub fn with_config(config_yaml: &str) -> Stack {
         let engines = Engines::start();
@@ -75,11 +76,11 @@ impl Stack {
             let nodes = self.engine(1, &["node", "ls", "--format", nodes]);
             nodes.lines().filter(|node| *node == "Ready Active").count() == NODES
         };
-        wait_until("all nodes at work", SOON, all_work);
+        wait_until("all nodes at work", all_work);
         if self.replica_count() != REPLICAS {
             self.script("stack-scale", &[&REPLICAS.to_string()]).succeeded();
         }
-        wait_until("all clients answered", SOON, || {
+        wait_until("all clients answered", || {
             let accounts = self.accounts();
             accounts.len() == CLIENTS && accounts.iter().all(|account| account.answered > 0)
         });
