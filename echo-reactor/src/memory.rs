@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::config::{Reply, Rules};
+use crate::config::{Framing, Reply, Rules};
 use crate::echo;
 
 /// A warning, if the connections may take more memory than there is.
@@ -18,14 +18,21 @@ fn shortage_in(memory: u64, rules: &Rules, connections_max: u64) -> Option<Strin
     let left = memory.saturating_sub(BASE + each);
     let fits = left / each;
     (fits < connections_max).then(|| {
-        let message_max_bytes = rules.message_max_bytes;
-        let remedy = match fits {
-            0 => "message_max_bytes has to be smaller".to_owned(),
-            fits => format!("connections_max = {fits} would fit, or a smaller message_max_bytes"),
+        let has_messages = rules.framing == Framing::Line;
+        let cause = match rules.message_max_bytes {
+            bytes if has_messages => format!(" with message_max_bytes = {bytes}"),
+            _ => String::new(),
+        };
+        let remedy = match (fits, has_messages) {
+            (0, true) => "message_max_bytes has to be smaller".to_owned(),
+            (0, false) => "no connection would fit".to_owned(),
+            (fits, true) => {
+                format!("connections_max = {fits} would fit, or a smaller message_max_bytes")
+            }
+            (fits, false) => format!("connections_max = {fits} would fit"),
         };
         format!(
-            "connections_max = {connections_max} with message_max_bytes = {message_max_bytes} may take \
-             {} of memory, and there is {}: {remedy}",
+            "connections_max = {connections_max}{cause} may take {} of memory, and there is {}: {remedy}",
             mebibytes(BASE + each + each.saturating_mul(connections_max)),
             mebibytes(memory),
         )
@@ -40,13 +47,17 @@ fn mebibytes(bytes: u64) -> String {
 /// one read that its peer does not take. The kernel's buffers are not counted.
 fn per_connection(rules: &Rules) -> u64 {
     let (message, read) = (rules.message_max_bytes as u64, echo::read_max_bytes(rules) as u64);
-    let reply = match rules.reply {
-        Reply::Echo => message + read,
-        Reply::Acknowledge => echo::acknowledgement_max_bytes(message) + read * SHORTEST_REPLY,
+    let held = match (rules.framing, rules.reply) {
+        // A stream has no messages, so nothing waits for its end.
+        (Framing::Stream, _) => read,
+        (Framing::Line, Reply::Echo) => message + read,
+        (Framing::Line, Reply::Acknowledge) => {
+            echo::acknowledgement_max_bytes(message) + read * SHORTEST_REPLY
+        }
     };
     // The partial message has become a part of the reply. A new one is the rest of the same read, which
     // is counted already.
-    SLOT + reply
+    SLOT + held
 }
 
 /// A connection without heap memory, with its deadline.
@@ -101,7 +112,6 @@ fn machine(root: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Framing;
 
     /// Paths and contents.
     type Files<'a> = &'a [(&'a str, &'a str)];
@@ -169,27 +179,56 @@ mod tests {
         }
     }
 
+    const CONTAINER: u64 = 256 * 1024 * 1024;
+
+    fn rules(framing: Framing, reply: Reply, message_max_bytes: usize) -> Rules {
+        let (messages_per_connection, messages_are_logged) = (1, true);
+        Rules { framing, reply, messages_per_connection, message_max_bytes, messages_are_logged }
+    }
+
     #[test]
-    fn the_defaults_fit_the_container_and_large_acknowledgements_do_not() {
-        let mut rules = Rules {
-            framing: Framing::Line,
-            reply: Reply::Echo,
-            messages_per_connection: 1,
-            message_max_bytes: 16 * 1024,
-            messages_are_logged: true,
-        };
-        let container = 256 * 1024 * 1024;
-        assert_eq!(shortage_in(container, &rules, 1000), None);
-        rules.reply = Reply::Acknowledge;
-        rules.message_max_bytes = 16 * 1024 * 1024;
-        let shortage = shortage_in(container, &rules, 1000).expect("a shortage");
-        let expected = "connections_max = 1000 with message_max_bytes = 16777216 may take 64107 MiB of \
-            memory, and there is 256 MiB: connections_max = 2 would fit, or a smaller message_max_bytes";
-        assert_eq!(shortage, expected);
-        let shortage = shortage_in(1, &rules, 1000).expect("a shortage");
-        assert!(
-            shortage.ends_with("there is 0 MiB: message_max_bytes has to be smaller"),
-            "{shortage}"
-        );
+    fn the_defaults_fit_the_container() {
+        let rules = rules(Framing::Line, Reply::Echo, 16 * 1024);
+        assert_eq!(shortage_in(CONTAINER, &rules, 1000), None);
+    }
+
+    #[test]
+    fn a_shortage_names_its_keys_and_what_would_fit() {
+        let large = 16 * 1024 * 1024;
+        let acknowledged = rules(Framing::Line, Reply::Acknowledge, large);
+        let stream = rules(Framing::Stream, Reply::Echo, large);
+        for (rules, memory, connections_max, shortage) in [
+            (
+                &acknowledged,
+                CONTAINER,
+                1000,
+                "connections_max = 1000 with message_max_bytes = 16777216 may take 64107 MiB of memory, \
+                 and there is 256 MiB: connections_max = 2 would fit, or a smaller message_max_bytes",
+            ),
+            (
+                &acknowledged,
+                1,
+                1000,
+                "connections_max = 1000 with message_max_bytes = 16777216 may take 64107 MiB of memory, \
+                 and there is 0 MiB: message_max_bytes has to be smaller",
+            ),
+            // The length of a message does not count.
+            (
+                &stream,
+                CONTAINER,
+                10_000,
+                "connections_max = 10000 may take 634 MiB of memory, and there is 256 MiB: \
+                 connections_max = 3957 would fit",
+            ),
+            (
+                &stream,
+                1,
+                1,
+                "connections_max = 1 may take 8 MiB of memory, and there is 0 MiB: no connection would fit",
+            ),
+        ] {
+            assert_eq!(shortage_in(memory, rules, connections_max).as_deref(), Some(shortage));
+        }
+        assert_eq!(shortage_in(CONTAINER, &stream, 1000), None);
     }
 }

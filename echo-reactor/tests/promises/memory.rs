@@ -65,6 +65,13 @@ fn a_thousand_peers_that_do_not_read_cost_what_is_stated_in_bulk() {
     assert_stalled_peers_cost(82_000, &setup.start_silent());
 }
 
+/// A stream has no message that could be incomplete, whatever its longest one may be.
+#[test]
+fn a_thousand_peers_that_do_not_read_cost_what_is_stated_in_a_stream() {
+    let setup = Setup::new().set("framing", "stream").set("connections_max", STALLED + 1);
+    assert_stalled_peers_cost(66_000, &setup.set("message_max_bytes", 16 * MEGABYTE).start());
+}
+
 /// Panics unless each stalled peer costs at most `each` bytes, and not much less.
 fn assert_stalled_peers_cost(each: usize, server: &Server) {
     let mut peers = Peer::connect_many_with_little_room(server.port, STALLED);

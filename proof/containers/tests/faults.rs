@@ -16,6 +16,8 @@ const CLIENTS: [&str; 5] = ["client1", "client2", "client3", "client4", "client5
 /// The clients outlive a test.
 const CONFIGURATION: &str = "log: {level: debug}\nclient: {loop_period: 50ms, loop_lapse: 10m}\n";
 
+const FLOODERS: usize = 30;
+
 const ANSWER: &str = "* Message from server: *";
 const NO_ANSWER: &str = "* not answered by *";
 
@@ -127,6 +129,19 @@ impl Load {
         });
     }
 
+    /// More peers, beside the idle clients, send newlines without end, and read what comes back.
+    fn flood(&self) {
+        let flooder = "{ sleep 3; tr '\\0' '\\n' </dev/zero; } | nc server 12345 >/dev/null";
+        let flood = format!("for i in $(seq {FLOODERS}); do {flooder} & done; wait");
+        let idle = self.named("idle");
+        // They are to fill the server's queues, not to take its processor.
+        self.engine(&["update", "--cpu-shares", "2", &idle]);
+        self.engine(&["exec", "--detach", &idle, "sh", "-c", &flood]);
+        let connected = format!("*Got connection from ('{}', *", self.idle_address());
+        wait_until("the peers", || self.log("server").count(&connected) >= FLOODERS);
+        wait_until("the flood", || self.docker("logs --tail 1", "server").ends_with("Msg: b''"));
+    }
+
     /// Pauses the server, and waits until every client waits for its reply.
     fn pause_server(&self) {
         self.docker("pause", "server");
@@ -169,6 +184,24 @@ fn docker_stop_ends_the_server_in_order() {
     load.docker("stop -t 1", "server");
     load.assert_leaves_in_order();
     load.start_server();
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn docker_stop_ends_a_server_under_a_flood_in_order() {
+    let Some(load) = Load::new() else { return };
+    // Every message has its line in the log.
+    let logged = CONFIGURATION.replace("level: debug", "message_lines_per_second: 0");
+    load.configure(&format!("{logged}server: {{messages_per_connection: 0}}"));
+    load.server_listens_after("restart -t 1");
+    load.begin();
+    load.flood();
+    load.docker("stop -t 1", "server");
+    assert!(load.has_exited("server", 0), "{}", load.inspect("server", "{{.State.ExitCode}}"));
+    let last = load.docker("logs --tail 1", "server");
+    assert!(last.ends_with("INFO     All sockets closed, server stopped"), "{last}");
+    // The log is too long for other tests.
+    load.take_down();
 }
 
 #[test]
