@@ -103,7 +103,7 @@ pub(super) fn apply(
     check_syntax(path, text)?;
     let file = FileReader { own, log };
     let document = serde_yaml::Deserializer::from_str(text);
-    document.deserialize_map(file).map_err(|error| value_error(path, &error))
+    document.deserialize_map(file).map_err(|error| value_error(path, text, &error))
 }
 
 /// Reads the text for its syntax alone, so that an error of syntax is known as one.
@@ -112,7 +112,23 @@ fn check_syntax(path: &Path, text: &str) -> Result<(), SettingsError> {
     let first = documents.next().map_or(Ok(IgnoredAny), IgnoredAny::deserialize);
     first.map_err(|error| syntax_error(path, text, &error))?;
     let second = documents.next().map_or(Ok(()), |second| second.deserialize_any(Refusal));
-    second.map_err(|error| at(path, &error, "a second document begins here; only one is allowed"))
+    second.map_err(|error| {
+        let line = line_of(text, &error).map(|value| beginning_of_document(text, value));
+        at(path, line, "a second document begins here; only one is allowed")
+    })
+}
+
+/// The line with the `---` of the document that has a value on this line. The value may be empty and behind the last
+/// line, and the document may begin without a `---`, behind a `...`.
+fn beginning_of_document(text: &str, value: usize) -> usize {
+    let lines: Vec<&str> = text.lines().take(value).collect();
+    let is_marker =
+        |line: &&str| matches!(line.split(char::is_whitespace).next(), Some("---" | "..."));
+    let last = lines.iter().rposition(is_marker);
+    match last {
+        Some(place) if lines[place].starts_with("---") => place + 1,
+        _ => value.min(text.lines().count()),
+    }
 }
 
 /// Refuses any value: the error then knows the line on which the value begins.
@@ -127,21 +143,29 @@ impl Visitor<'_> for Refusal {
 }
 
 fn syntax_error(path: &Path, text: &str, error: &serde_yaml::Error) -> SettingsError {
-    let line = error.location().and_then(|place| text.lines().nth(place.line() - 1));
+    let number = line_of(text, error);
+    let line = number.and_then(|number| text.lines().nth(number - 1));
     let indentation = line.map(|line| &line[..line.len() - line.trim_start().len()]);
     if indentation.is_some_and(|blanks| blanks.contains('\t')) {
-        return at(path, error, "not valid YAML: indent with spaces, not with tabs");
+        return at(path, number, "not valid YAML: indent with spaces, not with tabs");
     }
-    at(path, error, &format!("not valid YAML: {}", without_place(error)))
+    at(path, number, &format!("not valid YAML: {}", without_place(error)))
 }
 
-fn value_error(path: &Path, error: &serde_yaml::Error) -> SettingsError {
+fn value_error(path: &Path, text: &str, error: &serde_yaml::Error) -> SettingsError {
     let message = without_place(error);
-    at(path, error, &message.replace("invalid type: ", "").replace(", expected ", " is not "))
+    let message = message.replace("invalid type: ", "").replace(", expected ", " is not ");
+    at(path, line_of(text, error), &message)
 }
 
-fn at(path: &Path, error: &serde_yaml::Error, message: &str) -> SettingsError {
-    let place = error.location().map(|place| format!("{}:", place.line()));
+/// The line of an error, from 1 on, as editors count: to the parser U+0085, U+2028 and U+2029 end a line too.
+fn line_of(text: &str, error: &serde_yaml::Error) -> Option<usize> {
+    let before = text.chars().take(error.location()?.index());
+    Some(before.filter(|character| *character == '\n').count() + 1)
+}
+
+fn at(path: &Path, line: Option<usize>, message: &str) -> SettingsError {
+    let place = line.map(|line| format!("{line}:"));
     let message = without_middle(&printable(message.as_bytes()));
     SettingsError(format!("{}:{} {message}", name(path), place.unwrap_or_default()))
 }

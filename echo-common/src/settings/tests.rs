@@ -174,7 +174,7 @@ fn every_mistake_in_the_file_has_its_line() {
 #[test]
 fn an_error_of_syntax_is_one_line_with_its_place() {
     for (text, place) in [
-        ("server: {", ":2: "),
+        ("server: {", ":1: "),
         ("server:\n  port: \"1", ":2: "),
         ("server:\n  port: 1\n name: a", ":3: "),
         ("server:\n  port: 1: 2", ":2: "),
@@ -193,17 +193,31 @@ fn an_error_of_syntax_is_one_line_with_its_place() {
 #[test]
 fn a_second_document_is_named_with_its_line() {
     for (text, line) in [
-        ("server:\n---\nserver:\n", 3),
-        ("---\nserver:\n  port: 1\n---\n\n# empty\n", 7),
+        ("server:\n---\nserver:\n", 2),
+        ("server:\n  port: 1\n---\n", 3),
+        ("--- # a\n--- # b\n", 2),
+        ("---\nserver:\n  port: 1\n---\n\n# empty\n", 4),
+        ("server:\n---\n\n\n# c\nserver:", 2),
         ("server:\n...\nserver: {", 3),
-        ("server:\n---\n[1]\n---\nx", 3),
-        ("server:\n---\n!tag x", 3),
-        ("server:\n---\n@", 3),
+        ("server:\n...\n---\nserver:\n", 3),
+        ("server:\n---\n[1]\n---\nx", 2),
+        ("server:\n---\n!tag x", 2),
+        ("server:\n---\n@", 2),
+        ("server:\n--- @", 2),
     ] {
         let expected = "a second document begins here; only one is allowed";
         assert_eq!(apply(text), Err(format!("config.yaml:{line}: {expected}")), "{text:?}");
     }
     assert_eq!(apply("---\nserver:\n...\n"), Ok(Sample::default()));
+}
+
+#[test]
+fn what_only_yaml_takes_for_the_end_of_a_line_is_no_line() {
+    for character in ["\u{85}", "\u{2028}", "\u{2029}", "é"] {
+        let text = format!("server:\n  name: \"a{character}b\"\n  no_such_key: 1\n");
+        let error = apply(&text).expect_err("an unknown key");
+        assert!(error.starts_with("config.yaml:3: "), "{error}");
+    }
 }
 
 #[test]
