@@ -5,7 +5,6 @@ use std::process::Command;
 
 use echo_harness::command::{program, without_settings};
 use echo_harness::peer::Peer;
-use echo_harness::ports::free_port;
 use echo_harness::process::Process;
 
 /// The client's first message.
@@ -39,11 +38,6 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
-}
-
-/// An address at which nobody listens yet.
-pub(crate) fn free_address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into()
 }
 
 /// The server's end of the next connection, and the message that came on it.

@@ -7,10 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use echo_harness::command::{is_available, program, without_settings};
+use echo_harness::ports::free_address;
 use echo_harness::process::Process;
 use echo_harness::scratch::ScratchFile;
 
-use crate::client::{FIRST, client_of, echo, free_address, listen, receive, start};
+use crate::client::{FIRST, client_of, echo, listen, receive, start};
 
 #[test]
 fn a_server_that_starts_late_is_waited_for() {

@@ -1,9 +1,10 @@
 //! The log as JSON.
 
+use echo_harness::ports::free_address;
 use echo_harness::process::{Ended, Process};
 use serde_json::{Value, json};
 
-use crate::client::{client_of, free_address, listen, receive};
+use crate::client::{client_of, listen, receive};
 
 fn start(address: &impl ToString, settings: &[&str]) -> Process {
     Process::start(client_of(address, settings).env("LOG_FORMAT", "json"))

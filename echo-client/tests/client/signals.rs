@@ -10,12 +10,13 @@ use rustix::process::{Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 
 use echo_harness::command::{is_available, program, without_settings};
+use echo_harness::ports::free_address;
 use echo_harness::proc::{self, Activity};
 use echo_harness::process::{Ended, Process};
 use echo_harness::scratch::fill;
 use echo_harness::{sockets, wait};
 
-use crate::client::{client_of, echo, free_address, listen, receive, start};
+use crate::client::{client_of, echo, listen, receive, start};
 
 /// The promise is half a second; the rest is for a loaded machine.
 const SOON: Duration = Duration::from_secs(3);

@@ -9,11 +9,12 @@ use std::time::Duration;
 use echo_harness::MEGABYTE;
 use echo_harness::command::run;
 use echo_harness::peer::{Peer, line};
+use echo_harness::ports::free_address;
 use echo_harness::terminal::Terminal;
 use echo_status::{Call, Step, StepLine, VERSION};
 use rustix::process::Signal;
 
-use crate::kit::{Reading, free_address, look, port_that, port_that_says, serve, watched};
+use crate::kit::{Reading, look, port_that, port_that_says, serve, watched};
 
 /// A port that tells of these steps and ends.
 fn port_that_tells(steps: Vec<Step>) -> SocketAddr {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use echo_harness::command::{Finished, run};
 use echo_harness::peer::Peer;
+use echo_harness::ports::free_address;
 use echo_harness::stuck_peer::StuckPeer;
 use rustix::process::Signal;
 
-use crate::kit::{free_address, look, port_that, port_that_says, serve, watched};
+use crate::kit::{look, port_that, port_that_says, serve, watched};
 
 fn health(status: &impl ToString) -> Finished {
     run(&mut look(status, &["--health"]))

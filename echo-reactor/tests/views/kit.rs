@@ -8,14 +8,9 @@ use std::thread;
 use echo_harness::child::OwnedChild;
 use echo_harness::command::{program, without_settings};
 use echo_harness::log_lines::LogLines;
-use echo_harness::ports::free_port;
+use echo_harness::ports::free_address;
 use echo_harness::server::{Server, Setup};
 use echo_harness::wait::PATIENCE;
-
-/// An address at which nobody listens yet.
-pub(crate) fn free_address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into()
-}
 
 /// How a server is started that can be watched at this address.
 pub(crate) fn watched(status: SocketAddr) -> Setup {

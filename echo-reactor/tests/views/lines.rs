@@ -8,6 +8,7 @@ use echo_harness::child::OwnedChild;
 use echo_harness::command::{program, run, without_settings};
 use echo_harness::log_lines::LogLines;
 use echo_harness::peer::Peer;
+use echo_harness::ports::free_address;
 use echo_harness::process::Process;
 use echo_harness::scratch::{self, ScratchFile};
 use echo_harness::stuck_peer::StuckPeer;
@@ -15,7 +16,7 @@ use echo_harness::terminal::Terminal;
 use echo_harness::wait::PATIENCE;
 use rustix::process::Signal;
 
-use crate::kit::{Reading, free_address, look, port_that_says, serve, watched};
+use crate::kit::{Reading, look, port_that_says, serve, watched};
 
 /// Each row begins with its time, and no heading has this. What a row notes depends on how busy the machine is.
 const A_ROW: &str = ":";

@@ -1,13 +1,14 @@
 //! `--watch` in a terminal.
 
 use echo_harness::peer::Peer;
+use echo_harness::ports::free_address;
 use echo_harness::process::Process;
 use echo_harness::stuck_peer::StuckPeer;
 use echo_harness::terminal::Terminal;
 use echo_harness::wait;
 use rustix::process::Signal;
 
-use crate::kit::{free_address, look, port_that_says, serve, watched};
+use crate::kit::{look, port_that_says, serve, watched};
 
 /// Panics unless the picture begins in the first row, and no line of it was too long.
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Where to listen, and where to connect from.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -25,6 +25,11 @@ pub fn free_port() -> io::Result<u16> {
         })
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or_else(|| io::Error::other("no port is free"))
+}
+
+/// An address at which nobody listens yet.
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into()
 }
 
 /// The addresses to connect from, 127.0.0.2 to 127.0.0.201 in turn. One address has 28,232 ports by

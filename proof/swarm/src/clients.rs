@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::stack::Stack;
-
 /// What one client has done, by its log and by its kernel.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -30,40 +28,21 @@ pub(crate) struct Reader {
     account: Account,
 }
 
-impl Stack {
-    /// The account of each client. Panics unless every message of every client, from its first to its
-    /// last, was answered once and rightly.
-    pub fn accounts(&self) -> Vec<Account> {
-        let format = "{{.ID}}";
-        let name = format!("name=^{}\\.", self.named("client"));
-        let list = ["ps", "--no-trunc", "--filter", &name, "--format", format];
-        let mut containers: Vec<String> =
-            self.engine(1, &list).lines().map(str::to_owned).collect();
-        containers.sort();
-        let mut readers = self.readers.borrow_mut();
-        let account = |container: &String| {
-            let reader = readers.entry(container.clone()).or_insert_with(|| self.reader(container));
-            reader.read_on();
-            reader.account.clone()
-        };
-        containers.iter().map(account).collect()
-    }
-
-    fn reader(&self, container: &str) -> Reader {
-        let format = "{{.State.Pid}} {{.LogPath}}";
-        let told = self.engine(1, &["inspect", "--format", format, container]);
-        let (pid, log) = told.split_once(' ').expect("a process and a file");
+impl Reader {
+    /// `pid` is the client's process, and `log` the file in which its engine keeps what it says.
+    pub(crate) fn new(container: &str, pid: &str, log: &str) -> Reader {
         let account =
             Account { container: container.to_owned(), answered: 0, tried_again: 0, refused: 0 };
         Reader { log: LogFile::open(log.into()), pid: pid.to_owned(), account }
     }
-}
 
-impl Reader {
-    fn read_on(&mut self) {
+    /// Reads on, and returns the account up to now. Panics unless every message, from the first to the last, was
+    /// answered once and rightly.
+    pub(crate) fn account(&mut self) -> Account {
         let account = &mut self.account;
         self.log.read_on(|line| account.take(line));
         account.refused = failed_attempts(&self.pid);
+        account.clone()
     }
 }
 

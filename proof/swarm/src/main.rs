@@ -2,6 +2,9 @@
 //! `docs/scale.md`. On two processors, which clients, servers and engines share, it can show how the
 //! replicas share the work and what a message costs, but not that three of them serve more.
 
+use std::env;
+use std::io::{Write, stderr};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,9 +57,13 @@ fn measure(stack: &Stack, replicas: usize) {
     );
 }
 
-fn main() {
+fn main() -> ExitCode {
+    if env::args_os().len() > 1 {
+        let _ = writeln!(stderr(), "error: it takes no arguments: make bench-swarm");
+        return ExitCode::from(2);
+    }
     if !Stack::is_possible() {
-        return;
+        return ExitCode::SUCCESS;
     }
     let stack = Stack::with_config(CONFIG);
     stack.bring_up();
@@ -68,4 +75,5 @@ fn main() {
     for replicas in 1..=3 {
         measure(&stack, replicas);
     }
+    ExitCode::SUCCESS
 }

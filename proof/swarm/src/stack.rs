@@ -11,7 +11,7 @@ use echo_harness::command::is_available;
 use echo_harness::fixture::Fixture;
 use rustix::process::Pid;
 
-use crate::clients::Reader;
+use crate::clients::{Account, Reader};
 use crate::engines::{Engines, NODES};
 
 /// The clients send a message every 20 ms, until they are stopped.
@@ -84,6 +84,28 @@ impl Stack {
             let accounts = self.accounts();
             accounts.len() == CLIENTS && accounts.iter().all(|account| account.answered > 0)
         });
+    }
+
+    /// The account of each client. Panics unless every message of every client, from its first to its
+    /// last, was answered once and rightly.
+    pub fn accounts(&self) -> Vec<Account> {
+        let name = format!("name=^{}\\.", self.named("client"));
+        let list = ["ps", "--no-trunc", "--filter", &name, "--format", "{{.ID}}"];
+        let mut containers: Vec<String> =
+            self.engine(1, &list).lines().map(str::to_owned).collect();
+        containers.sort();
+        let mut readers = self.readers.borrow_mut();
+        let account = |container: &String| {
+            readers.entry(container.clone()).or_insert_with(|| self.reader(container)).account()
+        };
+        containers.iter().map(account).collect()
+    }
+
+    fn reader(&self, container: &str) -> Reader {
+        let format = "{{.State.Pid}} {{.LogPath}}";
+        let told = self.engine(1, &["inspect", "--format", format, container]);
+        let (pid, log) = told.split_once(' ').expect("a process and a file");
+        Reader::new(container, pid, log)
     }
 
     /// A worker that has a replica of the server, and so no client.
