@@ -16,7 +16,7 @@
 //! | [`fixture`] | what takes long to make, for all tests of a program, one after the other |
 //! | [`skip`] | a test that this machine cannot run |
 //! | [`terminal`] | a terminal with somebody in front of it: what is seen, what is typed |
-//! | [`docs`], [`house`] | what the documents say of the keys; which module uses which |
+//! | [`docs`], [`house`] | what the documents say of keys and tests; which module uses which |
 //! | [`json_log`] | the log catalogue as JSON, and the document that lists its events |
 //!
 //! What only tests use panics when it fails. `child`, `proc`, `ports`, `interrupt`, `strace::Tracer` and
