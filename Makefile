@@ -121,7 +121,7 @@ soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 fuzz: cargo ## Feed random files, variables and messages to the parsers: make fuzz SECONDS=60
 	@sh proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
-mutants: cargo ## Break the programs in 500 ways: do the tests notice? (needs cargo-mutants, nextest)
+mutants: cargo ## Break the programs, one line at a time: do the tests notice? (needs cargo-mutants, nextest)
 	@sh proof/tools/mutants.sh
 
 coverage: cargo ## Name the lines that no test runs (needs cargo-tarpaulin)

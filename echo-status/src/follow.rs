@@ -47,7 +47,7 @@ pub enum Step {
         /// How long.
         us: u64,
     },
-    /// Steps were left out because this reader read too slowly.
+    /// Steps were left out because this watcher read too slowly.
     Lost {
         /// How many.
         steps: u64,

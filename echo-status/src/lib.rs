@@ -4,7 +4,7 @@
 //! meaning and units are in `docs/status.md`; a test holds that document and these types together.
 //!
 //! All times are in microseconds. All counts are totals since the server's start, unless they say
-//! otherwise, so that a reader who has missed a frame has missed nothing but its moment.
+//! otherwise, so that a watcher who has missed a frame has missed nothing but its moment.
 
 mod follow;
 mod frame;
@@ -22,7 +22,7 @@ pub use tally::{Budgets, Closed, Deadlines, Events, Log, Moves, Pauses, Tally, W
 /// The version of the lines. It grows when a field changes its meaning or goes; a new field is no new version.
 pub const VERSION: u32 = 1;
 
-/// What a reader may ask for, in its first line.
+/// What a watcher may ask for, in its first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// One frame, then the end.
@@ -45,7 +45,7 @@ impl Request {
         }
     }
 
-    /// The word, as a reader sends it before a newline.
+    /// The word, as a watcher sends it before a newline.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

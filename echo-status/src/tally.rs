@@ -65,7 +65,7 @@ pub struct Events {
     pub connection: u64,
     /// Of the listening socket.
     pub listener: u64,
-    /// Of the status port and its readers.
+    /// Of the status port and its watchers.
     pub status: u64,
     /// Of connections that are gone.
     pub stale: u64,

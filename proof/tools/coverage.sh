@@ -1,7 +1,7 @@
 #!/bin/sh
 # Usage: coverage.sh
-# Counts the lines of both programs that the tests run, also in the processes that the tests start. The
-# lines of tests are not counted. Fails if the share of either program is too small.
+# Counts the lines of the server and the client that the tests run, also in the processes that the tests start. The
+# lines of tests are not counted. Fails if the share of either is too small.
 #
 # A process that is killed writes no report: lines that only such a process has run count as not run.
 set -eu

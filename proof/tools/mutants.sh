@@ -1,6 +1,6 @@
 #!/bin/sh
 # Usage: mutants.sh [ARGUMENT OF CARGO MUTANTS]...
-# Breaks both programs in some 500 ways, one at a time, and counts how many of these mutants a test
+# Breaks the server and the client, in one way at a time, and counts how many of these mutants a test
 # notices. mutants.sh --re deadlines.rs breaks only one file. Fails if too few mutants are noticed, or
 # if one that is not noticed is not explained.
 set -eu

@@ -44,11 +44,11 @@ fn frame_until(server: &Server, what: &str, is_true: impl Fn(&Frame) -> bool) ->
     wait::until_some(what, || Some(once(server)).filter(&is_true))
 }
 
-/// A reader that says this, as it is.
+/// A watcher that says this, as it is.
 fn say(server: &Server, words: &[u8]) -> Peer {
-    let mut reader = Peer::connect(server.status().port());
-    reader.send(words);
-    reader
+    let mut watcher = Peer::connect(server.status().port());
+    watcher.send(words);
+    watcher
 }
 
 fn assert_adds_up(frame: &Frame) {
@@ -171,9 +171,9 @@ fn silence_and_the_end_of_input_mean_watch() {
     let mut silent = say(&server, b"");
     let mut ended = say(&server, b"watch");
     ended.end_output();
-    for reader in [&mut silent, &mut ended] {
+    for watcher in [&mut silent, &mut ended] {
         for _ in 0..2 {
-            let line = reader.read_until(b'\n');
+            let line = watcher.read_until(b'\n');
             let frame: Frame = serde_json::from_slice(&line).expect("a frame");
             assert_adds_up(&frame);
         }
@@ -186,9 +186,9 @@ fn silence_and_the_end_of_input_mean_watch() {
 fn what_is_no_word_gets_one_line_and_the_end() {
     let server = watched().start();
     for words in [&b"twice\n"[..], b"once\nonce\n", b"once", &[b'x'; 65]] {
-        let mut reader = say(&server, words);
-        reader.end_output();
-        let (answer, end) = reader.read_to_end();
+        let mut watcher = say(&server, words);
+        watcher.end_output();
+        let (answer, end) = watcher.read_to_end();
         assert_eq!(end, End::Clean);
         let is_frame = serde_json::from_slice::<Frame>(&answer).is_ok();
         let is_error = answer.starts_with(b"{\"error\":\"") && answer.ends_with(b"\"}\n");
@@ -395,16 +395,16 @@ fn each_follower_has_its_connection() {
 #[test]
 fn a_follower_that_does_not_read_is_told_what_it_has_missed() {
     let server = watched().start();
-    let mut reader = Peer::connect_with_little_room(server.status().port());
-    reader.send("follow\n");
-    reader.wait_for_input(1);
+    let mut watcher = Peer::connect_with_little_room(server.status().port());
+    watcher.send("follow\n");
+    watcher.wait_for_input(1);
     let mut peer = Peer::connect(server.port);
     for number in 0..10_000 {
         peer.assert_echoes(format!("{number}\n"));
     }
     drop(peer);
     server.log().wait_for("the peer has closed (10000 messages)");
-    let (answer, end) = reader.read_to_end();
+    let (answer, end) = watcher.read_to_end();
     assert_eq!(end, End::Clean);
     let lines = answer.split_inclusive(|byte| *byte == b'\n');
     let steps: Vec<StepLine> =
@@ -422,7 +422,7 @@ fn a_follower_that_does_not_read_is_told_what_it_has_missed() {
 // What it costs the others: nothing.
 
 #[test]
-fn a_reader_is_no_connection_and_has_no_line_in_the_log() {
+fn a_watcher_is_no_connection_and_has_no_line_in_the_log() {
     let server = watched().log_level("debug").start();
     let status = server.status();
     server.log().wait_for("Proceed to accept");
@@ -440,7 +440,7 @@ fn a_reader_is_no_connection_and_has_no_line_in_the_log() {
         (0, 0, 0)
     );
     assert_eq!((frame.tally.reads, frame.tally.messages), (0, 0));
-    assert_eq!(server.log().containing("").len(), lines, "readers of {status} are logged");
+    assert_eq!(server.log().containing("").len(), lines, "watchers of {status} are logged");
     server.terminate().assert_left_with(0);
 }
 
@@ -472,14 +472,14 @@ fn one_more_than_eight_gets_a_single_frame() {
 
 /// Who connects and says nothing has its place only until another needs it.
 #[test]
-fn silent_readers_do_not_keep_a_health_check_waiting() {
+fn silent_watchers_do_not_keep_a_health_check_waiting() {
     let server = watched().start();
     let mut silent = Peer::connect_many(server.status().port(), 100);
     let frame = once(&server);
     assert!(frame.watchers <= 16, "{}", frame.watchers);
     // Whoever has to go for others gets a frame too, as does who stays.
-    for reader in &mut silent {
-        assert_adds_up(&serde_json::from_slice(&reader.read_until(b'\n')).expect("a frame"));
+    for watcher in &mut silent {
+        assert_adds_up(&serde_json::from_slice(&watcher.read_until(b'\n')).expect("a frame"));
     }
     drop(silent);
     server.terminate().assert_left_with(0);
@@ -513,68 +513,68 @@ fn a_health_check_works_where_clients_have_taken_all_descriptors() {
     server.terminate().assert_left_with(0);
 }
 
-/// What readers can do that is not right.
+/// What watchers can do that is not right.
 fn misbehave(server: &Server) -> Vec<Peer> {
     let port = server.status().port();
-    let mut readers = Vec::new();
+    let mut watchers = Vec::new();
     for _ in 0..5 {
         // Does not read.
         let mut stalled = Peer::connect_with_little_room(port);
         stalled.send("watch\n");
-        readers.push(stalled);
+        watchers.push(stalled);
         // Says half a word.
-        readers.push(say(server, b"wat"));
+        watchers.push(say(server, b"wat"));
         // Has nothing more to say.
         let ended = say(server, b"watch\n");
         ended.end_output();
-        readers.push(ended);
+        watchers.push(ended);
         // Says nonsense.
-        readers.push(say(server, &[0xff; 4096]));
+        watchers.push(say(server, &[0xff; 4096]));
         // Goes on and on.
         let mut flood = say(server, b"watch\n");
         // It is cut off on the way.
         let _ = flood.try_send(vec![b'\n'; 4 * MEGABYTE]);
-        readers.push(flood);
+        watchers.push(flood);
         say(server, b"watch\n").reset();
         say(server, b"follow\n").reset();
     }
-    readers
+    watchers
 }
 
 #[test]
-fn readers_that_do_wrong_change_nothing_for_the_others() {
+fn watchers_that_do_wrong_change_nothing_for_the_others() {
     let server = watched().start();
     let mut peer = Peer::connect(server.port);
     peer.assert_echoes("before\n");
     let descriptors = server.descriptors();
     let memory = server.resident_bytes();
     for round in 0..5 {
-        let readers = misbehave(&server);
+        let watchers = misbehave(&server);
         for number in 0..200 {
             peer.assert_echoes(format!("message {number} of round {round}\n"));
         }
         assert_adds_up(&once(&server));
-        drop(readers);
+        drop(watchers);
     }
     server.assert_grown_by_less_than(2 * MEGABYTE, memory);
-    wait::until("all readers gone", || server.descriptors() == descriptors);
+    wait::until("all watchers gone", || server.descriptors() == descriptors);
     drop(peer);
     server.terminate().assert_left_with(0);
 }
 
 #[test]
-fn readers_that_do_wrong_do_not_hold_the_drain() {
+fn watchers_that_do_wrong_do_not_hold_the_drain() {
     let server = watched().start();
-    let readers = misbehave(&server);
+    let watchers = misbehave(&server);
     once(&server);
     let ended = server.terminate();
     ended.assert_left_with(0);
     ended.log.assert_contains("All sockets closed, server stopped");
-    drop(readers);
+    drop(watchers);
 }
 
 #[test]
-fn a_reader_that_stalls_loses_frames_and_is_told_how_many() {
+fn a_watcher_that_stalls_loses_frames_and_is_told_how_many() {
     let server = watched().start();
     let mut stalled = Peer::connect_with_little_room(server.status().port());
     stalled.send("watch\n");
