@@ -1,10 +1,10 @@
 //! What happens from the first signal to the drain, if there is a `drain_delay`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use echo_harness::peer::Peer;
-use echo_harness::ports::free_port;
+use echo_harness::ports::free_address;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 use echo_harness::wait::{self, PATIENCE};
@@ -20,7 +20,7 @@ fn delayed(delay: &str) -> Setup {
 
 /// A server that tells its status, and where.
 fn telling(setup: Setup) -> (Server, SocketAddr) {
-    let status = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().expect("a free port")));
+    let status = free_address();
     (setup.set("status", status).start(), status)
 }
 

@@ -1,13 +1,13 @@
 //! A server's status port, as a test plays it: a thread for each reader, and a state that the test sets.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use echo_harness::ports::free_port;
+use echo_harness::ports::free_address;
 use echo_harness::wait;
 use echo_status::{
     Accepting, Frame, Measured, Open, Percentiles, Phase, Phases, Server, Step, StepLine, Tally,
@@ -67,7 +67,7 @@ pub(crate) fn frame() -> Frame {
 impl Fake {
     /// On a port of this host that nobody else has.
     pub(crate) fn start() -> Fake {
-        Fake::start_at((Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into())
+        Fake::start_at(free_address())
     }
 
     pub(crate) fn start_at(address: SocketAddr) -> Fake {

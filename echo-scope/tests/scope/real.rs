@@ -1,6 +1,6 @@
 //! The page in a real browser, with a real server.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use echo_harness::command::build;
 use echo_harness::peer::{Peer, all_read, all_send};
-use echo_harness::ports::free_port;
+use echo_harness::ports::free_address;
 use echo_harness::server::{Server, Setup};
 use echo_harness::stuck_peer::StuckPeer;
 
@@ -37,7 +37,7 @@ impl Real {
     }
 
     fn start() -> Real {
-        Real::start_at((Ipv4Addr::LOCALHOST, free_port().expect("a free port")).into())
+        Real::start_at(free_address())
     }
 }
 
