@@ -30,7 +30,7 @@ netcat-test: ## Send messages with a real netcat, from a container; each must co
 	@sh docker/netcat-test.sh
 
 scale: ## Have N clients, 0 to 900: make scale CLIENTS=20
-	@sh docker/scale.sh "$$CLIENTS"
+	@exec sh docker/scale.sh "$$CLIENTS"
 
 watch: ## See the server's turns on a page, which also has the numbers for Prometheus; prints its address
 	@sh docker/watch.sh
@@ -41,7 +41,7 @@ demo: build ## The same without Docker: local processes, for some seconds, then 
 ##@ Use on a Docker Swarm
 
 stack-up: ## Deploy replicas of the server and clients: make stack-up REPLICAS=3 CLIENTS=12
-	@sh docker/stack-up.sh "$$REPLICAS" "$$CLIENTS"
+	@exec sh docker/stack-up.sh "$$REPLICAS" "$$CLIENTS"
 
 stack-status: ## Say where the replicas are, and how many messages they have answered
 	@sh docker/stack-status.sh
@@ -50,10 +50,10 @@ stack-watch: ## Show all replicas on a page while they work
 	@sh docker/stack-watch.sh
 
 stack-scale: ## Have other numbers of them: make stack-scale REPLICAS=6 CLIENTS=20
-	@sh docker/stack-scale.sh "$$REPLICAS" "$$CLIENTS"
+	@exec sh docker/stack-scale.sh "$$REPLICAS" "$$CLIENTS"
 
 stack-update: ## Roll out the sources as they are now, one replica after the other
-	@sh docker/stack-update.sh "$$IMAGE"
+	@exec sh docker/stack-update.sh "$$IMAGE"
 
 stack-down: ## Stop and remove the stack
 	@sh docker/stack-down.sh
@@ -66,14 +66,14 @@ quiet_rebuild = $(if $(wildcard target/release/echo-guide),--quiet)
 lesson: build ## Play the scene of a chapter of docs/guide.md with a real server: make lesson N=3
 	@cargo build --release --locked $(quiet_rebuild) --package echo-guide --target-dir target
 	@$(if $(filter 7,$(N)),$(MAKE) -s -C proof/bench/peers threads blocking OUT="$(CURDIR)/target/bench")
-	@target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
+	@exec target/release/echo-guide lesson "$$N" $(if $(CONNECTIONS),--connections "$$CONNECTIONS")
 
 break: cargo ## Break the server in one of five ways, in a copy, and see what notices: make break N=1
 	@cargo build --release --locked $(quiet_rebuild) --package echo-guide --target-dir target
-	@target/release/echo-guide break "$$N"
+	@exec target/release/echo-guide break "$$N"
 
 check-exercise: ## Test any image's server as exercise 3, 4 or 5 demands: make check-exercise N=4 IMAGE=my-server
-	@sh docker/check-exercise.sh "$$N" "$$IMAGE"
+	@exec sh docker/check-exercise.sh "$$N" "$$IMAGE"
 
 first-solution: ## Build the image of a beginner's server, to see check-exercise complain
 	@sh docker/first-solution.sh
@@ -116,10 +116,10 @@ drill: cargo ## Restart the server 100 times under 50 clients that count their m
 
 soak: build ## Mixed load and faults at once, then a plot: make soak MINUTES=10
 	@cargo build --release --locked --quiet --package echo-soak --target-dir target
-	@target/release/echo-soak --minutes "$${MINUTES:-10}"
+	@exec target/release/echo-soak --minutes "$${MINUTES:-10}"
 
 fuzz: cargo ## Feed random files, variables and messages to the parsers: make fuzz SECONDS=60
-	@sh proof/tools/fuzz.sh "$(or $(SECONDS),60)"
+	@exec sh proof/tools/fuzz.sh "$(or $(SECONDS),60)"
 
 mutants: cargo ## Break the programs, one line at a time: do the tests notice? (needs cargo-mutants, nextest)
 	@sh proof/tools/mutants.sh

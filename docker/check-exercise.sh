@@ -26,6 +26,12 @@ check_arguments() {
     case $port in
         '' | *[!0-9]*) fail "PORT=$port is no number" ;;
     esac
+    for option in ${OPTIONS-}; do
+        case $option in
+            --name | --name=* | --network | --network=* | --net | --net=* | --rm | --rm=*)
+                fail "OPTIONS: the test itself decides the container's name, network and end: leave out $option" ;;
+        esac
+    done
 }
 
 # Ctrl-C reaches the docker that takes something away too, and it may end before the engine has done it.

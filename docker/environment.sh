@@ -17,6 +17,14 @@ case ${ECHO_CONFIG-} in
     /*) ;;
     *) ECHO_CONFIG=$PWD/$ECHO_CONFIG ;;
 esac
+refuse_page_port() {
+    fail "ECHO_PAGE_PORT=$ECHO_PAGE_PORT is no port: name one from 1 to 65535, such as ECHO_PAGE_PORT=9000"
+}
+case ${ECHO_PAGE_PORT-} in
+    '') ;;
+    0* | *[!0-9]* | ??????*) refuse_page_port ;;
+    *) [ "$ECHO_PAGE_PORT" -le 65535 ] || refuse_page_port ;;
+esac
 export ECHO_PREFIX ECHO_CONFIG
 
 # What the user's other projects may want of Compose and Docker.
@@ -33,6 +41,8 @@ folder=$root/docker
 dev_file=$folder/docker-compose-dev.yaml
 # Exists only while the environment has another number of clients than the committed file.
 scaled_file=$folder/docker-compose-${ECHO_PREFIX}scaled.yaml
+# What the definitions set for the server, whatever the configuration says. The other programs have no such key.
+set_for_server=SERVER_STATUS=0.0.0.0:12346
 # How many services Compose is given at once.
 services_at_once=100
 tab=$(printf '\t')
@@ -77,6 +87,11 @@ is_our_folder() {
 surveyed() {
     awk -F "$tab" -v server="$server" -v scope="$scope" -v project="$project" -v sources="$sources" \
         "$1 { print \$${2:-2} }" "$scratch/containers"
+}
+
+# without FILE: the lines of the input that are not in the file. BusyBox's "grep -v -f" prints nothing for an empty file.
+without() {
+    awk 'FILENAME != "-" { known[$0]; next } !($0 in known)' "$1" -
 }
 
 # count LINES
@@ -153,7 +168,7 @@ check_config() {
 
 # check HOW PROGRAM
 check() {
-    throwaway "$1" "$2" --network none "$(image_of "$2")" --check
+    throwaway "$1" "$2" --network none --env "$set_for_server" "$(image_of "$2")" --check
 }
 
 # The first one's words go first.
@@ -252,7 +267,7 @@ replace_outdated() {
     docker ps --all --no-trunc --quiet --filter "network=$(network_id | grep . || say none)" >"$scratch/attached"
     outdated=$({
         surveyed '$4 != project || $5 != sources'
-        surveyed 1 | grep -vxF -f "$scratch/attached"
+        surveyed 1 | without "$scratch/attached"
     } | sort -u)
     [ -n "$outdated" ] || return 0
     say "Replacing $(number "$(count "$outdated")" container), out of date"
@@ -314,6 +329,14 @@ verify() {
     survey
     surveyed '$1 == server && $3 != "running"' 0 | complain || exit 1
     surveyed '$1 ~ /client[0-9]+$/ && $3 != "running" && $6 !~ /^Exited \(0\)/' 0 | complain || exit 1
+    refuse_missing
+}
+
+# Somebody else may have removed one meanwhile.
+refuse_missing() {
+    surveyed 1 1 >"$scratch/present"
+    missing=$({ say "$server"; clients_from 1 "$clients" | sed "s/^/$ECHO_PREFIX/"; } | without "$scratch/present" | tr '\n' ' ' | sed 's/ $//')
+    [ -z "$missing" ] || fail "$missing was removed while the environment started: give the same command again"
 }
 
 # A client reaches the server: by the log of the newest one. Where the log may not tell, one more client has to try.
@@ -328,7 +351,7 @@ verify_a_client() {
 }
 
 runs() {
-    [ "$(docker container inspect --format '{{.State.Running}}' "$1")" = true ]
+    [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
 }
 
 # The health check of the definition, at once instead of after its interval. Leaves in $serves whether it has succeeded.
@@ -363,6 +386,7 @@ complain() {
     case $state in
         created) what='was created, but never started, exit code' ;;
         exited | dead) what='has ended, exit code' ;;
+        paused) fail "$name is paused: docker unpause $name" ;;
         *) what="is $state, exit code" ;;
     esac
     fail "$name $what $(docker container inspect --format '{{.State.ExitCode}}' "$id"): $(last_words "$id")"
@@ -413,6 +437,7 @@ remove_containers() {
 # An end before time takes away what this command has made, and nothing else. What is up but does not work stays, to
 # be looked at.
 undo=
+wanted=
 remember() {
     survey
     surveyed 1 >"$scratch/found"
@@ -423,7 +448,7 @@ remember() {
 }
 
 clean_up() {
-    [ -z "${wanted-}" ] || rm -f "$wanted"
+    [ -z "$wanted" ] || rm -f "$wanted"
     take_away "$1"
     # An engine goes on with what a command had asked for that was ended.
     if [ -n "$cut_short" ]; then
@@ -443,7 +468,7 @@ take_away() {
     [ -z "$cut_short" ] || remove_throwaways
     if must_undo "$1"; then
         survey
-        remove_containers "$(surveyed 1 | grep -vxF -f "$scratch/found")"
+        remove_containers "$(surveyed 1 | without "$scratch/found")"
     fi
 }
 

@@ -7,7 +7,7 @@ unset CDPATH
 export LC_ALL=C
 
 root=$(cd "$(dirname "$0")/.." && pwd -P)
-scratch=$(mktemp -d)
+scratch=
 child=
 # A process that goes on while the script does something else.
 beside=
@@ -53,15 +53,34 @@ leave() {
     [ -z "$beside" ] || end_tree "$beside"
     clean_up "$code"
     [ -z "$lock" ] || rm -rf "$lock"
-    rm -rf "$scratch"
+    [ -z "$scratch" ] || rm -rf "$scratch"
     exit "$code"
 }
 
 trap leave EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
+# A second signal must not end what the first one has begun.
+trap 'trap "" HUP INT PIPE TERM; exit 129' HUP
+trap 'trap "" HUP INT PIPE TERM; exit 130' INT
+trap 'trap "" HUP INT PIPE TERM; exit 141' PIPE
+trap 'trap "" HUP INT PIPE TERM; exit 143' TERM
+
+make_scratch() {
+    place=${TMPDIR:-/tmp}
+    scratch=$(mktemp -d 2>/dev/null) || fail "no temporary folder can be made in $place: set TMPDIR to another place"
+    # Later, an error of this disk would pass for one of the engine.
+    head -c 65536 /dev/zero 2>/dev/null >"$scratch/room" || fail "no room in $place: make some, or set TMPDIR to another place"
+    rm -f "$scratch/room"
+}
+
+# Compose's labels and our lists have a line for each path.
+refuse_control_characters() {
+    case $root in
+        *[[:cntrl:]]*) fail 'the path of this checkout has a line break or another control character in it: rename the folder' ;;
+    esac
+}
+
+make_scratch
+refuse_control_characters
 
 # attend COMMAND...: runs it so that a signal to this script ends it at once.
 attend() {
@@ -191,13 +210,13 @@ need_rust_on_linux() {
     need_cargo '; to run in containers Docker is enough: make docker-compose-up'
 }
 
-# wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds.
+# wait_until SECONDS COMMAND...: tries the command five times a second until it succeeds. What takes longer is tried
+# less often.
 wait_until() {
-    tries=$(($1 * 5))
+    wait_ends=$(($(date +%s) + $1))
     shift
     until "$@"; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
+        [ "$(date +%s)" -lt "$wait_ends" ] || return 1
         sleep 0.2
     done
 }
@@ -210,7 +229,7 @@ quietly() {
 # The one line of what quietly() kept that says why it failed.
 reason() {
     tr -d '\r' <"$scratch/output" | awk '
-        !NF || /Encountered errors|failed to start containers|docker (run )?--help/ { next }
+        !NF || /^Usage: / || /Encountered errors|failed to start containers|docker (run )?--help/ { next }
         { last = $0 }
         tolower($0) ~ /error|denied|cannot|could not|unable|no space/ { why = $0 }
         END { print why ? why : last ? last : "it does not say why" }' |

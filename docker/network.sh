@@ -33,7 +33,7 @@ capacity_of() {
 
 refuse_odd_subnet() {
     [ -z "${ECHO_SUBNET-}" ] || subnet_is_valid "$ECHO_SUBNET" ||
-        fail "ECHO_SUBNET=$ECHO_SUBNET is no IPv4 subnet with 8 to 28 bits and zeros behind them: try 10.9.8.0/24"
+        fail "ECHO_SUBNET=$ECHO_SUBNET is no IPv4 subnet of hosts with 8 to 28 bits and zeros behind them: try 10.9.8.0/24"
 }
 
 # Leaves in ECHO_SUBNET a free one that is large enough for $clients, unless the user has named one.
@@ -41,12 +41,13 @@ choose_subnet() {
     docker network ls --quiet | xargs docker network inspect \
         --format '{{$name := .Name}}{{range .IPAM.Config}}{{$name}} {{.Subnet}}{{"\n"}}{{end}}' \
         >"$scratch/subnets" 2>/dev/null || true # One may have gone since it was listed.
+    list_routes >>"$scratch/subnets"
     if [ -n "${ECHO_SUBNET-}" ]; then
         refuse_odd_subnet
         [ "$clients" -le "$(capacity_of "$ECHO_SUBNET")" ] ||
             fail "$clients clients do not fit ECHO_SUBNET=$ECHO_SUBNET: name a larger one"
         owner=$(owner_of_subnet "$ECHO_SUBNET")
-        [ -z "$owner" ] || fail "ECHO_SUBNET=$ECHO_SUBNET is taken by the network $owner: name another"
+        [ -z "$owner" ] || fail "ECHO_SUBNET=$ECHO_SUBNET is taken by $owner: name another"
     else
         bits=24
         [ "$clients" -le "$(capacity_of 0.0.0.0/24)" ] || bits=22
@@ -54,6 +55,18 @@ choose_subnet() {
         [ -n "$ECHO_SUBNET" ] || fail 'no subnet of 172.24.0.0/16 is free: name one, such as ECHO_SUBNET=10.9.8.0/24'
     fi
     export ECHO_SUBNET
+}
+
+# The other subnets that this machine reaches, in the same form, where it is the engine's machine and tells. Those of the
+# engine's own bridges are listed already, and a default route is no subnet.
+list_routes() {
+    case ${DOCKER_HOST-unix://} in
+        unix://*) ! on_linux || ! have ip || ip -4 route 2>/dev/null ;;
+    esac | awk '
+        $1 ~ /^[0-9.]+\/[0-9]+$/ && match($0, / dev [^ ]+/) {
+            device = substr($0, RSTART + 5, RLENGTH - 5)
+            if (device !~ /^(br-|docker|podman|cni)/) print "interface:" device, $1
+        }'
 }
 
 # BusyBox may be built without awk's power.
@@ -70,12 +83,18 @@ subnet_is_valid() {
     say "$1" | awk "$subnet_arithmetic"'
         { count = split($0, part, "[./]"); good = $0 ~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\/[0-9]+$/ && count == 5 }
         { for (i = 1; i <= 5; i++) if (part[i] != part[i] + 0 "" || part[i] > (i < 5 ? 255 : 28)) good = 0 }
+        # This host, loopback, multicast and reserved ones.
+        part[1] == 0 || part[1] == 127 || part[1] >= 224 { good = 0 }
         END { exit !(good && part[5] >= 8 && first($0) % size($0) == 0) }'
 }
 
 owner_of_subnet() {
     awk -v subnet="$1" -v ours="$network" "$subnet_arithmetic"'
-        $2 ~ /\./ && $1 != ours && overlap(subnet, $2) { print $1 " (" $2 ")"; exit }' "$scratch/subnets"
+        $2 ~ /\./ && $1 != ours && overlap(subnet, $2) {
+            kind = sub(/^interface:/, "", $1) ? "interface" : "network"
+            print "the " kind " " $1 " (" $2 ")"
+            exit
+        }' "$scratch/subnets"
 }
 
 # free_subnet BITS: of 172.24.0.0/16, the last but two of 24 bits first. That of our own network is free.

@@ -86,7 +86,7 @@ resolve_images() {
 check_stack_config() {
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
     for program in $stack_programs; do
-        run_with_config "$program" --network none "$(image_of "$program")" --check || refuse_config
+        run_with_config "$program" --network none --env "$set_for_server" "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
         ! grep -q '^  drain_delay: 0s' "$scratch/output" ||
             say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that, 5s on busy machines too'

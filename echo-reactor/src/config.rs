@@ -216,7 +216,8 @@ impl Section for Config {
             && self.serves_clients_on(status)
         {
             return Err(format!(
-                "status: {status} is where clients are served (ip and port); use another port for                  the status, such as 12346"
+                "status: {status} is where clients are served (ip and port): change the port of \
+                 server.status, or of server.port"
             ));
         }
         Ok(())

@@ -86,7 +86,7 @@ pub fn script_beside(name: &str, argument: &str) -> Command {
 
 /// Runs a command on such a machine. It has these tools, and no others.
 pub fn run_as(commands: &[(&str, &str)], command: &mut Command) -> Output {
-    const TOOLS: &str = "awk cat chmod cksum cmp cp cut dirname env find git grep head id ln ls make mkdir mkfifo mktemp \
+    const TOOLS: &str = "awk cat chmod cksum cmp cp cut date dirname env find git grep head id ln ls make mkdir mkfifo mktemp \
          mv rm rmdir sed sh sleep sort tail tee touch tr uname uniq wc xargs";
     let directory = Directory::new();
     let path = env::var_os("PATH").expect("a path");

@@ -220,7 +220,8 @@ fn an_engine_that_cannot_be_reached_is_named_with_what_to_do() {
 #[test]
 fn no_script_for_users_needs_gnu() {
     const COMMANDS: [&str; 7] = ["seq", "timeout", "realpath", "readlink", "stat", "tac", "setsid"];
-    const OPTIONS: [&str; 9] = [
+    const OPTIONS: [&str; 10] = [
+        "grep -vxF -f",
         "xargs -r",
         "sed -i",
         "sed -r",

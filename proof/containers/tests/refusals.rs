@@ -43,6 +43,8 @@ fn a_configuration_that_cannot_serve_is_refused_while_the_old_environment_runs()
     refuse(&format!("{name}:2: *prot"));
     environment.configure("client: {loop_lapse: soon}");
     refuse(&format!("{name}:1: *loop_lapse"));
+    environment.configure("server: {port: 12346}");
+    refuse("0.0.0.0:12346 is where clients are served*");
     environment.configure(LONG);
     fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
     refuse(&format!("cannot read {name}: chmod a+r '{name}'"));
@@ -218,6 +220,24 @@ fn a_start_that_is_ended_before_its_time_leaves_nothing_behind() {
     up.args(["-c", "sh docker/up.sh | head -n 1"]).current_dir(checkout());
     environment.run(&mut up).succeeded().says("Started client1 to client2 of 2");
     assert_eq!(environment.everything(), "\n");
+}
+
+#[test]
+#[ignore = "needs Docker: make test-containers"]
+fn what_is_removed_during_a_start_is_not_up() {
+    let Some(environment) = ENVIRONMENT.take() else { return };
+    environment.configure(LONG);
+    for service in ["client1", "server"] {
+        environment.take_down();
+        let mut scale = environment.start_script("scale", &["8"]);
+        let lines = LogLines::gather(scale.stdout().expect("a pipe"));
+        wait_until("it runs", || environment.services(&[]).contains(service));
+        environment.docker("rm --force", service);
+        let status = scale.wait(PATIENCE).expect("it ends");
+        assert_eq!(status.code(), Some(1), "{service}: {:?}", lines.containing(""));
+        assert!(lines.containing("are up").is_empty(), "{service}");
+    }
+    environment.take_down();
 }
 
 #[test]

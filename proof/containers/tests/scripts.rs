@@ -1,14 +1,17 @@
 //! The scripts that need no Docker engine: the generator, what is found missing, the demo.
 
 use std::fs::{self, Permissions, read_to_string};
+use std::hint;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use echo_containers::{
     Directory, Output, checkout, command, engine, run, run_as, run_with, script, script_beside,
+    script_of,
 };
 use echo_harness::child::OwnedChild;
 use echo_harness::command::is_available;
@@ -175,6 +178,9 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
         "10.9.256.0/24",
         "010.9.8.0/24",
         "fd00::/64",
+        "0.0.0.0/8",
+        "127.0.0.0/24",
+        "224.0.0.0/24",
     ] {
         // Before anything is built.
         up_beside("", subnet).complains(&format!("ECHO_SUBNET={subnet} is no IPv4 subnet"));
@@ -182,6 +188,102 @@ fn a_subnet_that_is_wrong_or_taken_is_refused_and_named() {
     up_beside("theirs 10.9.0.0/16", "10.9.8.0/24")
         .says("error: ECHO_SUBNET=10.9.8.0/24 is taken by the network theirs (10.9.0.0/16)*");
     up_beside("theirs 10.9.0.0/16", "10.10.8.0/24").says("error: *(10.10.8.0/24)");
+}
+
+#[test]
+fn a_subnet_that_this_machine_reaches_is_taken() {
+    let ip = "echo 'default via 10.66.6.1 dev eth7'; echo '172.24.125.0/24 dev br-1 proto kernel'
+        echo '172.24.124.0/23 dev eth7 proto kernel scope link src 172.24.124.9'";
+    let commands = [("docker", &*engine("")), ("ip", ip)];
+    let up = |subnet| run_as(&commands, script_beside("up", "").env("ECHO_SUBNET", subnet));
+    up("172.24.125.0/24").says(
+        "error: ECHO_SUBNET=172.24.125.0/24 is taken by the interface eth7 (172.24.124.0/23)*",
+    );
+    // Another one is chosen.
+    up("").says("error: *(172.24.123.0/24)");
+}
+
+#[test]
+fn what_is_no_port_for_the_page_is_refused() {
+    for port in ["nonsense", "0", "080", "65536", "99999999999999999999", "127.0.0.1:90", " 90"] {
+        for name in ["up", "watch", "stack-watch"] {
+            let mut script = script_beside(name, "");
+            let output = run_as(&[("docker", &engine(""))], script.env("ECHO_PAGE_PORT", port));
+            output.complains(&format!("ECHO_PAGE_PORT={port} is no port"));
+        }
+    }
+}
+
+#[test]
+fn a_variable_of_the_user_is_no_file_of_ours() {
+    let directory = Directory::new();
+    let precious = directory.add_config("precious");
+    for name in ["up", "down", "scale", "netcat-test", "watch"] {
+        let mut script = script_beside(name, "2");
+        run_as(&[("docker", &engine(""))], script.env("wanted", &precious));
+    }
+    assert!(Path::new(&precious).exists());
+}
+
+#[test]
+fn without_room_for_temporary_files_one_line_says_where() {
+    let docker = ("docker", &*engine(""));
+    let mut down = script_beside("down", "");
+    run_as(&[docker], down.env("TMPDIR", "/missing"))
+        .complains("no temporary folder can be made in /missing: set TMPDIR");
+    run_as(&[docker, ("head", "exit 1")], &mut script_beside("down", ""))
+        .complains("no room in */tmp*: make some, or set TMPDIR");
+}
+
+#[test]
+fn a_path_that_is_no_line_is_refused() {
+    let directory = Directory::new();
+    for name in ["line\nbreak", "a\ttab"] {
+        let elsewhere = directory.path(name);
+        let docker = format!("{elsewhere}/docker");
+        fs::create_dir_all(&docker).unwrap();
+        for file in fs::read_dir(checkout().join("docker")).unwrap() {
+            let file = file.unwrap();
+            // The files of another test come and go.
+            let _ = fs::copy(file.path(), format!("{docker}/{}", file.file_name().display()));
+        }
+        let mut down = script_of(Path::new(&elsewhere), "down", &[]);
+        let down = down.env("ECHO_PREFIX", "fake-");
+        run_as(&[("docker", &engine(""))], down).complains("control character");
+    }
+}
+
+/// Make hands on a signal that the script has got already. Where the second one finds it depends on the moment.
+#[test]
+fn of_two_signals_the_second_does_not_stop_the_cleaning_up() {
+    let script = ". docker/lib.sh; clean_up() { say cleaned; }; say ready; attend sleep 10";
+    for delay in (0..200).map(|round| Duration::from_micros(2 * round)) {
+        let mut shell = command("sh");
+        shell.args(["-c", script, "docker/lib.sh"]).current_dir(checkout()).process_group(0);
+        let mut shell = OwnedChild::spawn(shell.stdout(Stdio::piped())).expect("sh can start");
+        let lines = LogLines::gather(shell.stdout().expect("a pipe"));
+        lines.wait_for("ready");
+        kill_process(shell.pid(), Signal::TERM).unwrap();
+        // To sleep would take longer.
+        let begun = Instant::now();
+        while begun.elapsed() < delay {
+            hint::spin_loop();
+        }
+        // It may have ended.
+        let _ = kill_process_group(shell.pid(), Signal::TERM);
+        assert_eq!(shell.wait(PATIENCE).expect("it ends").code(), Some(143));
+        until(&format!("the cleaning up, {delay:?}"), || !lines.containing("cleaned").is_empty());
+    }
+}
+
+/// With an argument, make needs a shell between itself and the script; a signal to make would end only that one.
+#[test]
+fn a_signal_to_make_reaches_a_script_with_arguments() {
+    let makefile = read_to_string(checkout().join("Makefile")).unwrap();
+    let commands = makefile.lines().filter_map(|line| line.strip_prefix("\t@"));
+    for command in commands.filter(|line| line.starts_with("sh docker/")) {
+        assert!(!command.contains("$$"), "without exec: {command}");
+    }
 }
 
 #[test]
@@ -314,6 +416,11 @@ fn what_is_no_exercise_or_no_image_is_refused() {
         let mut check = script("check-exercise", &[exercise, image]);
         let check = check.env("ECHO_PREFIX", "fake-");
         run_as(&[("docker", &engine)], check).complains(complaint);
+    }
+    for option in ["--name mine", "--rm", "--network=host"] {
+        let mut check = script("check-exercise", &["4", "my-server"]);
+        let check = check.env("ECHO_PREFIX", "fake-").env("OPTIONS", option);
+        run_as(&[("docker", &engine)], check).complains("OPTIONS: the test itself decides");
     }
 }
 
