@@ -210,7 +210,10 @@ fn a_status_port_in_use() {
 #[test]
 fn a_status_port_where_clients_are_served() {
     let setup = Setup::new().set("port", 12345).set("status", "0.0.0.0:12345");
-    let parts = ["server: status: 0.0.0.0:12345 is where clients are served", "12346"];
+    let parts = [
+        "server: status: 0.0.0.0:12345 is where clients are served",
+        "change the port of server.status, or of server.port",
+    ];
     assert_refused(&run(&mut setup.command()), 2, &parts);
 }
 
