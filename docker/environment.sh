@@ -17,15 +17,17 @@ case ${ECHO_CONFIG-} in
     /*) ;;
     *) ECHO_CONFIG=$PWD/$ECHO_CONFIG ;;
 esac
-refuse_page_port() {
-    fail "ECHO_PAGE_PORT=$ECHO_PAGE_PORT is no port: name one from 1 to 65535, such as ECHO_PAGE_PORT=9000"
-}
-case ${ECHO_PAGE_PORT-} in
-    '') ;;
-    0* | *[!0-9]* | ??????*) refuse_page_port ;;
-    *) [ "$ECHO_PAGE_PORT" -le 65535 ] || refuse_page_port ;;
-esac
 export ECHO_PREFIX ECHO_CONFIG
+
+is_port() {
+    case $1 in
+        0* | *[!0-9]* | ??????*) false ;;
+        *) [ "$1" -le 65535 ] ;;
+    esac
+}
+
+[ -z "${ECHO_PAGE_PORT-}" ] || is_port "$ECHO_PAGE_PORT" ||
+    fail "ECHO_PAGE_PORT=$ECHO_PAGE_PORT is no port: name one from 1 to 65535, such as ECHO_PAGE_PORT=9000"
 
 # What the user's other projects may want of Compose and Docker.
 for variable in $(env | sed -n 's/^\(COMPOSE_[A-Z_]*\)=.*/\1/p'); do
@@ -41,8 +43,6 @@ folder=$root/docker
 dev_file=$folder/docker-compose-dev.yaml
 # Exists only while the environment has another number of clients than the committed file.
 scaled_file=$folder/docker-compose-${ECHO_PREFIX}scaled.yaml
-# What the definitions set for the server, whatever the configuration says. The other programs have no such key.
-set_for_server=SERVER_STATUS=0.0.0.0:12346
 # How many services Compose is given at once.
 services_at_once=100
 tab=$(printf '\t')
@@ -94,6 +94,11 @@ without() {
     awk 'FILENAME != "-" { known[$0]; next } !($0 in known)' "$1" -
 }
 
+# in_one_line: the lines of the input, with a space between them.
+in_one_line() {
+    tr '\n' ' ' | sed 's/ $//'
+}
+
 # count LINES
 count() {
     say "$1" | wc -l | tr -d ' '
@@ -108,7 +113,7 @@ refuse_foreign() {
 
 refuse_foreign_containers() {
     IFS=$tab read -r name id state compose_project made_from status owner <"$scratch/foreign" || return 0
-    names=$(cut -f 1 "$scratch/foreign" | tr '\n' ' ' | sed 's/ $//')
+    names=$(cut -f 1 "$scratch/foreign" | in_one_line)
     both='or have both: ECHO_PREFIX=my- before make'
     if [ -z "$owner" ]; then
         fail "another container is named \"$name\": remove it (docker rm -f $names), $both"
@@ -166,9 +171,14 @@ check_config() {
     log_level=$(sed -n 's/^  level: *//p' "$scratch/output")
 }
 
+# What the definition sets for the server, whatever the configuration says. The other programs have no such key.
+set_for_server() {
+    sed -n 's/^ *- SERVER_STATUS=/SERVER_STATUS=/p' "$dev_file"
+}
+
 # check HOW PROGRAM
 check() {
-    throwaway "$1" "$2" --network none --env "$set_for_server" "$(image_of "$2")" --check
+    throwaway "$1" "$2" --network none --env "$(set_for_server)" "$(image_of "$2")" --check
 }
 
 # The first one's words go first.
@@ -241,7 +251,7 @@ bring_up() {
 # No engine starts them, and who has paused them may want to see what happens then.
 refuse_paused() {
     survey
-    paused=$(surveyed '$3 == "paused"' 1 | tr '\n' ' ' | sed 's/ $//')
+    paused=$(surveyed '$3 == "paused"' 1 | in_one_line)
     [ -z "$paused" ] || fail "$paused cannot be started while paused: docker unpause $paused"
 }
 
@@ -335,7 +345,7 @@ verify() {
 # Somebody else may have removed one meanwhile.
 refuse_missing() {
     surveyed 1 1 >"$scratch/present"
-    missing=$({ say "$server"; clients_from 1 "$clients" | sed "s/^/$ECHO_PREFIX/"; } | without "$scratch/present" | tr '\n' ' ' | sed 's/ $//')
+    missing=$({ say "$server"; clients_from 1 "$clients" | sed "s/^/$ECHO_PREFIX/"; } | without "$scratch/present" | in_one_line)
     [ -z "$missing" ] || fail "$missing was removed while the environment started: give the same command again"
 }
 

@@ -57,12 +57,17 @@ leave() {
     exit "$code"
 }
 
+# end_with CODE: a second signal must not end what the first one has begun.
+end_with() {
+    trap '' HUP INT PIPE TERM
+    exit "$1"
+}
+
 trap leave EXIT
-# A second signal must not end what the first one has begun.
-trap 'trap "" HUP INT PIPE TERM; exit 129' HUP
-trap 'trap "" HUP INT PIPE TERM; exit 130' INT
-trap 'trap "" HUP INT PIPE TERM; exit 141' PIPE
-trap 'trap "" HUP INT PIPE TERM; exit 143' TERM
+trap 'end_with 129' HUP
+trap 'end_with 130' INT
+trap 'end_with 141' PIPE
+trap 'end_with 143' TERM
 
 make_scratch() {
     place=${TMPDIR:-/tmp}

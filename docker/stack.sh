@@ -86,10 +86,10 @@ resolve_images() {
 check_stack_config() {
     [ -f "$ECHO_CONFIG" ] || fail "$ECHO_CONFIG is not a file: restore it, or name another in ECHO_CONFIG"
     for program in $stack_programs; do
-        run_with_config "$program" --network none --env "$set_for_server" "$(image_of "$program")" --check || refuse_config
+        run_with_config "$program" --network none --env "$(set_for_server)" "$(image_of "$program")" --check || refuse_config
         [ "$program" != echo-reactor ] || take_stop_grace
         ! grep -q '^  drain_delay: 0s' "$scratch/output" ||
-            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; 2s avoids that, 5s on busy machines too'
+            say 'server.drain_delay is 0s: a replica that leaves may refuse a client that has just looked it up; with 5s that is rare'
     done
     ECHO_CONFIG_NAME=$stack-$(cksum <"$ECHO_CONFIG" | tr ' ' -)
     export ECHO_CONFIG_NAME
@@ -229,7 +229,7 @@ no_departing() {
 
 # A node that has no image, and no registry to get it from.
 refuse_missing_images() {
-    lacking=$(later_errors | grep 'No such image' | cut -f 2 | sort -u | tr '\n' ' ' | sed 's/ $//')
+    lacking=$(later_errors | grep 'No such image' | cut -f 2 | sort -u | in_one_line)
     [ -n "$lacking" ] || return 0
     first=${lacking%% *}
     fail "no image on $lacking, and no registry that all nodes reach: ECHO_REGISTRY=HOST/NAME make stack-up pushes them there; or bring them there: docker save $(stack_image echo-reactor) $(stack_image echo-client) | ssh $first docker load"

@@ -131,7 +131,9 @@ impl Load {
 
     /// More peers, beside the idle clients, send newlines without end, and read what comes back.
     fn flood(&self) {
-        let flooder = "{ sleep 3; tr '\\0' '\\n' </dev/zero; } | nc server 12345 >/dev/null";
+        // The log is soon too long to count connections in it.
+        let flooder = "{ until [ -e /go ]; do sleep 0.1; done; tr '\\0' '\\n' </dev/zero; } |
+            nc server 12345 >/dev/null";
         let flood = format!("for i in $(seq {FLOODERS}); do {flooder} & done; wait");
         let idle = self.named("idle");
         // They are to fill the server's queues, not to take its processor.
@@ -139,6 +141,7 @@ impl Load {
         self.engine(&["exec", "--detach", &idle, "sh", "-c", &flood]);
         let connected = format!("*Got connection from ('{}', *", self.idle_address());
         wait_until("the peers", || self.log("server").count(&connected) >= FLOODERS);
+        self.engine(&["exec", &idle, "sh", "-c", ": >/go"]);
         wait_until("the flood", || self.docker("logs --tail 1", "server").ends_with("Msg: b''"));
     }
 

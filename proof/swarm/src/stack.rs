@@ -55,7 +55,7 @@ impl Fixture for Stack {
 }
 
 impl Stack {
-    /// The same with another configuration.
+    /// Starts the engines, and builds the images on the manager, for this configuration.
     pub fn with_config(config_yaml: &str) -> Stack {
         let engines = Engines::start();
         let config = engines.folder().join("config.yaml");
